@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Reading what the kernel reports: lines of /proc files and their fields. */
+#ifndef FLAYOUT_TESTS_REPORT_H
+#define FLAYOUT_TESTS_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define REPORT_LINE	1024
+#define REPORT_LEASES	"/proc/layout_leases"
+
+/**
+ * report_find - the first line of @path that begins with @start and contains @part
+ * @line: out: the line without its newline (REPORT_LINE bytes), "" if there is none
+ *
+ * Return: the number of such lines, or a negative errno.
+ */
+int report_find(const char *path, const char *start, const char *part, char *line);
+
+/** report_key - the value of KEY=VALUE in @line (to the next blank); "" if absent */
+const char *report_key(const char *line, const char *key);
+
+/** report_number - the same as a number; -1 if absent or no number */
+long report_number(const char *line, const char *key);
+
+/** report_lease, report_pins - the records of lease @id; number of lines or -errno */
+int report_lease(unsigned long long id, char *line);
+int report_pins(unsigned long long id, char *line);
+
+/** report_write - write @text to @path (a trace control); 0 or a negative errno */
+int report_write(const char *path, const char *text);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What nearly every test starts from: a file of 8 MiB on one of the file
+ * systems, an eventfd, and another process (which holds none of it).
+ *
+ * A fixture that contains a struct rig uses one of the ON_* lines for its
+ * variants and calls rig_open() and rig_close().
+ */
+#ifndef FLAYOUT_TESTS_RIG_H
+#define FLAYOUT_TESTS_RIG_H
+
+#include <stdbool.h>
+
+#include "../env.h"
+#include "file.h"
+#include "lease.h"
+#include "peer.h"
+#include "rdma.h"
+#include "report.h"
+
+#define RIG_SIZE	(8 * MIB)
+#define RIG_FILL	'.'
+#define PAGE		4096ULL
+
+struct rig {
+	char path[FILE_PATH];
+	int fd;			/* O_RDWR; takes the lease in most tests */
+	int event;		/* nonblocking eventfd */
+	struct peer other;	/* the breaker, as a rule */
+};
+
+/** rig_open - make all of it below @dir; lease-break-time is the default */
+int rig_open(struct rig *rig, const char *dir);
+
+/** rig_close - undo all of it; may find descriptors closed (-1) */
+void rig_close(struct rig *rig);
+
+/** rig_start - the other process begins @fn on the file */
+int rig_start(struct rig *rig, peer_fn fn, __u64 start, __u64 len);
+
+/** rig_other - the other process does @fn on the file; its result */
+long rig_other(struct rig *rig, peer_fn fn, __u64 start, __u64 len);
+
+/** rig_untouched - true if size and content are as made */
+bool rig_untouched(struct rig *rig);
+
+/* A long time is longer than any break the tests wait for to its end. */
+#define QUICK		env_ms(3000)
+#define LONG		env_ms(20000)
+
+#define ON(fixture, variant, mount, is_dax, is_xfs)			\
+	FIXTURE_VARIANT_ADD(fixture, variant)				\
+	{								\
+		.dir = mount,						\
+		.dax = is_dax,						\
+		.xfs = is_xfs,						\
+	}
+
+#define ON_DAX(fixture)							\
+	FIXTURE_VARIANT(fixture)					\
+	{								\
+		const char *dir;					\
+		bool dax, xfs;						\
+	};								\
+	ON(fixture, ext4, ENV_EXT4, true, false);			\
+	ON(fixture, xfs, ENV_XFS, true, true)
+
+#define ON_ALL(fixture)							\
+	ON_DAX(fixture);						\
+	ON(fixture, ext4_nodax, ENV_EXT4_NODAX, false, false);		\
+	ON(fixture, xfs_nodax, ENV_XFS_NODAX, false, true)
+
+#endif
