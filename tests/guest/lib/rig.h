@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What nearly every test starts from: a file of 8 MiB on one of the file
- * systems, an eventfd, and another process (which holds none of it).
+ * systems, an eventfd, and two other processes (which hold none of it).
  *
  * A fixture that contains a struct rig uses one of the ON_* lines for its
  * variants and calls rig_open() and rig_close().
@@ -27,6 +27,7 @@ struct rig {
 	int fd;			/* O_RDWR; takes the lease in most tests */
 	int event;		/* nonblocking eventfd */
 	struct peer other;	/* the breaker, as a rule */
+	struct peer third;
 };
 
 /** rig_open - make all of it below @dir; lease-break-time is the default */
@@ -40,6 +41,15 @@ int rig_start(struct rig *rig, peer_fn fn, __u64 start, __u64 len);
 
 /** rig_other - the other process does @fn on the file; its result */
 long rig_other(struct rig *rig, peer_fn fn, __u64 start, __u64 len);
+
+/** peer_take - @peer opens the file and takes a lease on all of it; LAYOUT_LEASE_* in @flags */
+long peer_take(struct peer *peer, struct rig *rig, unsigned int flags);
+
+/** peer_lease_state - LAYOUT_* of the lease peer_take() took */
+long peer_lease_state(struct peer *peer);
+
+/** peer_lease_drop - drop it and close the description */
+long peer_lease_drop(struct peer *peer);
 
 /** rig_untouched - true if size and content are as made */
 bool rig_untouched(struct rig *rig);
