@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# Where things are, for every script of the house; they all sit one directory
-# below the top.  Source it:
+# Where things are, for every script of the house.  Source it:
 #
 #	. "$(dirname "$0")/../kernel/common.sh"
 #
 # Nothing outside $cache is ever written, except where a target says so.
 
-top=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+top=$(CDPATH='' cd -- "$(dirname -- "$0")" &&
+	while [ ! -e kernel/common.sh ] && [ "$PWD" != / ]; do cd ..; done; pwd)
 cache=${FLAYOUT_CACHE:-$HOME/.cache/flayout}
 src=$top/kernel/src		# new kernel files, at their final paths
 patches=$top/kernel/patches	# hooks into existing files

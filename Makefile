@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Every target does all the set-up it needs on a bare Debian 12; what is built
+# is kept in $FLAYOUT_CACHE (default: ~/.cache/flayout).  "make help" lists them.
+
+FLAYOUT_CACHE ?= $(HOME)/.cache/flayout
+export FLAYOUT_CACHE
+
+OUT	:= $(FLAYOUT_CACHE)/out
+KHDR	:= $(FLAYOUT_CACHE)/headers/include
+# directories whose programs go into the guest, those that are there
+PARTS	:= $(patsubst %/Makefile,%,$(wildcard lib/Makefile tool/Makefile \
+	   examples/Makefile demo/Makefile bench/Makefile tests/Makefile))
+FLAVOUR ?= release
+
+all: help
+
+help:
+	@echo 'make demo          the whole story, played in a virtual machine'
+	@echo 'make test          all tests'
+	@echo 'make test-debug    the same on a kernel with KASAN, lockdep and friends'
+	@echo 'make bench         benchmarks, in a table'
+	@echo 'make shell         a shell in the virtual machine (FLAVOUR=debug ...)'
+	@echo 'make kernel        builds the kernel'
+	@echo 'make print-kernel  builds it, and prints the path of the bzImage (with -s)'
+
+setup:
+	@vm/setup
+
+kernel:
+	@kernel/build $(FLAVOUR)
+
+print-kernel:
+	@kernel/build $(FLAVOUR)
+
+headers: setup
+	@kernel/build headers >/dev/null
+
+programs: $(addprefix program-,$(PARTS))
+
+program-%: headers
+	@$(MAKE) -s -C $* OUT=$(OUT)/$* KHDR=$(KHDR)
+
+demo: programs
+	@kernel/build release >/dev/null
+	@vm/run --kernel release --timeout 900 -- flayout-demo
+
+test:
+	@tests/run release
+
+test-debug:
+	@tests/run debug
+
+bench: programs
+	@kernel/build release >/dev/null
+	@kernel/build stock >/dev/null
+	@bench/run
+
+shell: programs
+	@kernel/build $(FLAVOUR) >/dev/null
+	@vm/run --kernel $(FLAVOUR) --shell
+
+.PHONY: all help setup kernel print-kernel headers programs demo test \
+	test-debug bench shell
