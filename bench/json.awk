@@ -4,7 +4,7 @@
 BEGIN { printf "[" }
 {
 	printf "%s\n  { \"kernel\": \"%s\", \"group\": \"%s\", \"subject\": \"%s\",",
-		NR > 1 ? "," : "", $1, $2, $3
+		(NR > 1 ? "," : ""), $1, $2, $3
 	printf " \"op\": \"%s\", \"bytes\": %s, \"ns\": %s }", $4, $5, $6
 }
 END { print "\n]" }

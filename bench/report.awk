@@ -13,7 +13,7 @@ function size(bytes)
 
 function us(ns)
 {
-	return sprintf("%.1f", ns / 1000)
+	return ns == "" ? "missing" : sprintf("%.1f", ns / 1000)
 }
 
 # ratio(NS, REFERENCE): "-" where one of them was not measured
