@@ -185,23 +185,12 @@ TEST_F(end, a_descriptor_in_flight_keeps_it_open)
 	EXPECT_TRUE(is_dead(&self->server, self->buf));
 }
 
-/*
- * In a process that got the context file by SCM_RIGHTS: put it in the place of
- * an own one, so that the library works with it.
- */
+/* In a process that gets the context file by SCM_RIGHTS. */
 static struct nic passed;
 
 static long adopt_context(void *arg, int fd)
 {
-	int ret = nic_open(&passed, ENV_RXE);
-
-	if (ret)
-		return ret;
-	if (dup2(fd, passed.ctx->cmd_fd) < 0)
-		return -errno;
-	close(fd);
-	passed.pd = ibv_alloc_pd(passed.ctx);
-	return passed.pd ? 0 : -errno;
+	return nic_adopt(&passed, ENV_RXE, fd);
 }
 
 static long try_passed(void *arg, int fd)

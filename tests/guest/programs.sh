@@ -28,11 +28,12 @@ result()
 	fi
 }
 
-# listening PORT: waits until somebody listens there, at most 20 s
+# listening PORT PID: waits until PID listens there, at most 20 s
 listening()
 {
 	hex=$(printf ':%04X ' "$1")
 	for _ in $(seq 200); do
+		kill -0 "$2" 2>/dev/null || return 1
 		! grep -q "$hex.* 0A " /proc/net/tcp /proc/net/tcp6 || return 0
 		sleep 0.1
 	done
@@ -50,7 +51,7 @@ bandwidth()
 	server=$!
 	: >"$work/client"
 	# shellcheck disable=SC2086
-	if listening "$port"; then
+	if listening "$port" "$server"; then
 		timeout 60 ib_write_bw $options -p "$port" "$address" >"$work/client" 2>&1 ||
 			echo "client failed" >>"$work/client"
 	fi
@@ -67,7 +68,7 @@ explain()
 # no_leases FILE: nothing of the programs is left
 no_leases()
 {
-	! grep -q "$1" /proc/layout_leases
+	[ -r /proc/layout_leases ] && ! grep -q "$1" /proc/layout_leases
 }
 
 # on FS PORT: the tests on one file system

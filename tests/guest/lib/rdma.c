@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../env.h"
 #include "peer.h"
@@ -61,6 +62,20 @@ int nic_open(struct nic *nic, const char *name)
 	}
 	find_gid(nic);
 	return 0;
+}
+
+int nic_adopt(struct nic *nic, const char *name, int cmd_fd)
+{
+	int ret = nic_open(nic, name);
+
+	if (ret)
+		return ret;
+	ibv_dealloc_pd(nic->pd);
+	if (dup2(cmd_fd, nic->ctx->cmd_fd) < 0)
+		return -errno;
+	close(cmd_fd);
+	nic->pd = ibv_alloc_pd(nic->ctx);
+	return nic->pd ? 0 : -errno;
 }
 
 void nic_close(struct nic *nic)
@@ -145,14 +160,14 @@ static int to_rtr(struct wire *wire, struct nic *nic, const struct wire_address 
 				  IBV_QP_MIN_RNR_TIMER));
 }
 
-/* Half a second until a silent far side is given up. */
+/* Half a second until a silent far side is given up; 7 retries would mean for ever. */
 static int to_rts(struct wire *wire)
 {
 	struct ibv_qp_attr attr = {
 		.qp_state = IBV_QPS_RTS,
 		.timeout = 14,
-		.retry_cnt = 7,
-		.rnr_retry = 7,
+		.retry_cnt = 6,
+		.rnr_retry = 6,
 		.max_rd_atomic = 1,
 	};
 

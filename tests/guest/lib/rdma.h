@@ -24,6 +24,17 @@ struct nic {
 /** nic_open - open @name ("rxe0"); each call is a context file of its own */
 int nic_open(struct nic *nic, const char *name);
 
+/**
+ * nic_adopt - work with a context file that somebody else opened
+ * @nic: out: as from nic_open(), with a protection domain of its own
+ * @name: the device it was opened on
+ * @cmd_fd: the context file, as received; closed
+ *
+ * The library knows only contexts it has opened itself, so the file is put in
+ * the place of one.
+ */
+int nic_adopt(struct nic *nic, const char *name, int cmd_fd);
+
 /** nic_close - everything registered or connected must be gone before */
 void nic_close(struct nic *nic);
 
