@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kselftest_harness.h"
+#include "lib/cm.h"
 #include "lib/heldreg.h"
 #include "lib/rig.h"
 
@@ -125,6 +126,28 @@ TEST(iwarp_device)
 	ASSERT_EQ(0, nic_open(&nic, ENV_SIW));
 	EXPECT_EQ(0, mr_try(&nic, memory, sizeof(memory), MR_SERVER));
 	nic_close(&nic);
+}
+
+TEST(iwarp_write_and_read)
+{
+	static char map[64 * KIB], buf[64 * KIB];
+	struct ibv_mr *mr, *local;
+	struct cm cm;
+
+	ASSERT_EQ(0, cm_open(&cm, ENV_SIW_ADDR));
+	ASSERT_EQ(0, mr_reg(&cm.nic, map, sizeof(map), MR_SERVER, &mr));
+	ASSERT_EQ(0, mr_reg(&cm.nic, buf, sizeof(buf), MR_SERVER, &local));
+	memset(buf, 'x', sizeof(buf));
+	EXPECT_EQ(0, wire_write(&cm.a, local, sizeof(buf), (unsigned long)map, mr->rkey));
+	/* A write of iWARP is complete when it is sent; a read behind it has seen it. */
+	EXPECT_EQ(0, wire_read(&cm.a, local, sizeof(buf), (unsigned long)map, mr->rkey));
+	EXPECT_EQ('x', map[sizeof(map) - 1]);
+	map[0] = 'y';
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	EXPECT_NE(0, wire_read(&cm.a, local, sizeof(buf), (unsigned long)map, mr->rkey));
+	EXPECT_EQ('x', buf[0]);
+	EXPECT_EQ(0, ibv_dereg_mr(local));
+	cm_close(&cm);
 }
 
 static long answer(void *arg, int fd)

@@ -55,7 +55,7 @@ struct wire_address {
 	__u32 qpn;
 };
 
-/** wire_open - an unconnected end on @nic (RoCE) */
+/** wire_open - an unconnected end on @nic (RoCE; for iWARP see cm.h) */
 int wire_open(struct wire *wire, struct nic *nic);
 struct wire_address wire_address(struct wire *wire, struct nic *nic);
 int wire_connect(struct wire *wire, struct nic *nic, const struct wire_address *far);
