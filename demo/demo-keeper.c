@@ -11,6 +11,7 @@
 #include <err.h>
 #include <errno.h>
 #include <rdma/ib_user_ioctl_cmds.h>
+#include <rdma/ib_user_ioctl_verbs.h>
 #include <rdma/ib_user_verbs.h>
 #include <rdma/rdma_user_ioctl_cmds.h>
 #include <stdlib.h>
@@ -41,6 +42,18 @@ static void receive(const char *args)
 	say_result("received", ret, 0);
 }
 
+/* Up to eight bytes of input stand in the place of their address. */
+static uint64_t in_line(const void *in, size_t len)
+{
+	uint64_t data = (unsigned long)in;
+
+	if (len <= sizeof(data)) {
+		data = 0;
+		memcpy(&data, in, len);
+	}
+	return data;
+}
+
 /*
  * A command of the write() interface, by ioctl(): write() itself is refused to
  * a process with other credentials than the one that opened the context.
@@ -56,10 +69,11 @@ static int invoke(uint32_t command, void *in, size_t in_len, void *out, size_t o
 			.object_id = UVERBS_OBJECT_DEVICE,
 			.method_id = UVERBS_METHOD_INVOKE_WRITE,
 			.num_attrs = 3,
+			.driver_id = RDMA_DRIVER_RXE,
 		},
 		.attrs = {
 			{ .attr_id = UVERBS_ATTR_CORE_IN, .len = in_len,
-			  .flags = UVERBS_ATTR_F_MANDATORY, .data = (unsigned long)in },
+			  .flags = UVERBS_ATTR_F_MANDATORY, .data = in_line(in, in_len) },
 			{ .attr_id = UVERBS_ATTR_CORE_OUT, .len = out_len,
 			  .flags = UVERBS_ATTR_F_MANDATORY, .data = (unsigned long)out },
 			{ .attr_id = UVERBS_ATTR_WRITE_CMD, .len = sizeof(uint64_t),

@@ -25,7 +25,7 @@ sysctl=/proc/sys/fs/lease-break-time
 
 say() { printf '%s\n' "$*"; }
 heading() { printf '\n=== %s ===\n' "$*"; }
-scene() { scene=$((scene + 1)); printf '\n%d. %s\n' "$scene" "$1"; }
+scene() { scene=$((scene + 1)); answer=; printf '\n%d. %s\n' "$scene" "$1"; }
 show() { sed 's/^/     | /'; }
 note() { printf '   %s\n' "$*"; }
 
@@ -121,7 +121,7 @@ new_file() { rm -f "$file"; dd if=/dev/zero of="$file" bs=1M count="$SIZE" 2>/de
 file_size() { stat -c %s "$file"; }
 has_size() { [ "$(file_size)" = "$1" ]; }
 # begins_with MB: so much of the file is what the client wrote.
-begins_with() { cmp -n $(($1 * MB)) "$file" "$WORK/data"; }
+begins_with() { cmp -s -n $(($1 * MB)) "$file" "$WORK/data"; }
 
 # One line of an administrator's report, for a check.
 listed() { flayout list "$file" -n -r -o "$1" | grep -q "$2"; }
@@ -167,18 +167,17 @@ write_bw() {
 bw_average() { awk '$1 == 65536 && NF >= 4 { print $4 }' "$WORK/bw.client"; }
 bw_failed() { [ "$bw_server" != 0 ] && [ -z "$(bw_average)" ]; }
 bw_worked() { [ "$bw_server" = 0 ] && [ "$bw_client" = 0 ] && [ -n "$(bw_average)" ]; }
-bw_says() { grep -q "$1" "$WORK/bw.server"; }
 
 scene_every_linux() {
 	scene "As on every Linux today"
 	note "Debian's ib_write_bw, unmodified, is told to use a file as its RDMA buffer:"
 	note "  \$ ib_write_bw -d $DEVICE --mmap=$file"
 	new_file
-	write_bw
+	write_bw strace -f -o "$WORK/strace" -e trace=ioctl,write
 	grep -iE 'error|fail|couldn' "$WORK/bw.server" | head -4 | show
 	check "it fails: the kernel refuses to pin pages of this file system for long" bw_failed
-	check "with error 95, Operation not supported (EOPNOTSUPP)" \
-		bw_says -e '95' -e 'not supported'
+	check "with error 95, Operation not supported, as strace sees it" \
+		grep -q 'EOPNOTSUPP' "$WORK/strace"
 }
 
 scene_no_lease() {
@@ -218,7 +217,7 @@ scene_who() {
 	check "and the pin with its subsystem and process" \
 		listed TYPE,PAGES,PID "^rdma $PAGES $server_pid"
 	note "  \$ cat /proc/$server_pid/file_pins"
-	show <"/proc/$server_pid/file_pins"
+	cat "/proc/$server_pid/file_pins" 2>&1 | show
 	check "the server's context file names the pages of the file it pins" \
 		grep -q "$PAGES $file" "/proc/$server_pid/file_pins"
 	note "  \$ grep LAYOUT /proc/locks"
