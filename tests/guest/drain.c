@@ -161,7 +161,6 @@ TEST_F(drain, a_revoked_lease_is_a_dropped_one)
 	EXPECT_EQ(0, lease_see(self->fd).pins);
 }
 
-
 TEST_F_TIMEOUT(drain, a_breaker_does_not_wait_longer_for_it, 60)
 {
 	struct cut cut = cut_of(self->rig.path, 0, 0);

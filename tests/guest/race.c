@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "kselftest_harness.h"
@@ -403,7 +404,7 @@ TEST_F_TIMEOUT(hammer, two_breakers_against_a_holder_that_lets_go, 180)
 	struct life life = { .rounds = ROUNDS };
 	int i, ret = 0;
 
-	strcpy(life.path, self->rig.path);
+	snprintf(life.path, sizeof(life.path), "%s", self->rig.path);
 	ASSERT_EQ(0, peer_start(&self->rig.other, breaker_life, &life, sizeof(life), -1));
 	ASSERT_EQ(0, peer_start(&self->rig.third, breaker_life, &life, sizeof(life), -1));
 	while (peer_busy(&self->rig.other, 0) || peer_busy(&self->rig.third, 0)) {

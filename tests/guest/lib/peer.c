@@ -31,46 +31,55 @@ unsigned long now_ms(void)
 	return ts.tv_sec * 1000UL + ts.tv_nsec / 1000000;
 }
 
-/* One message with an optional descriptor; the received one in *@fd. */
-static ssize_t message(int sock, void *data, size_t size, int *fd, int send)
+#define CONTROL	CMSG_SPACE(sizeof(int))
+
+/* One message, with a descriptor unless @fd is -1.  Bytes or a negative errno. */
+static ssize_t message_send(int sock, void *data, size_t size, int fd)
 {
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	char control[CONTROL] = { 0 };
 	struct iovec iov = { data, size };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *cmsg;
+	struct cmsghdr *cmsg = (struct cmsghdr *)control;
 	ssize_t ret;
 
-	if (!send || *fd >= 0) {
+	if (fd >= 0) {
 		msg.msg_control = control;
 		msg.msg_controllen = sizeof(control);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
 	}
-	if (send) {
-		if (*fd >= 0) {
-			cmsg = CMSG_FIRSTHDR(&msg);
-			cmsg->cmsg_level = SOL_SOCKET;
-			cmsg->cmsg_type = SCM_RIGHTS;
-			cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-			memcpy(CMSG_DATA(cmsg), fd, sizeof(int));
-		}
-		ret = sendmsg(sock, &msg, MSG_NOSIGNAL);
-		return ret < 0 ? -errno : ret;
-	}
+	ret = sendmsg(sock, &msg, MSG_NOSIGNAL);
+	return ret < 0 ? -errno : ret;
+}
+
+/* One message and its descriptor, or -1, in @fd.  Bytes or a negative errno. */
+static ssize_t message_receive(int sock, void *data, size_t size, int *fd)
+{
+	char control[CONTROL] = { 0 };
+	struct iovec iov = { data, size };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t ret;
+
 	do {
 		ret = recvmsg(sock, &msg, 0);
 	} while (ret < 0 && errno == EINTR);
-	if (ret < 0)
-		return -errno;
-	cmsg = CMSG_FIRSTHDR(&msg);
 	*fd = -1;
-	if (cmsg)
-		memcpy(fd, CMSG_DATA(cmsg), sizeof(int));
-	return ret;
+	if (ret >= 0 && CMSG_FIRSTHDR(&msg))
+		memcpy(fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
+	return ret < 0 ? -errno : ret;
 }
 
 int fd_send(int sock, int fd)
 {
 	char byte = 0;
-	ssize_t ret = message(sock, &byte, 1, &fd, 1);
+	ssize_t ret = message_send(sock, &byte, 1, fd);
 
 	return ret < 0 ? ret : 0;
 }
@@ -79,7 +88,7 @@ int fd_receive(int sock)
 {
 	char byte;
 	int fd = -1;
-	ssize_t ret = message(sock, &byte, 1, &fd, 0);
+	ssize_t ret = message_receive(sock, &byte, 1, &fd);
 
 	return ret < 0 ? ret : fd;
 }
@@ -96,7 +105,7 @@ static void serve(int sock)
 	unsigned long start;
 	int fd;
 
-	while (message(sock, &req, sizeof(req), &fd, 0) == sizeof(req)) {
+	while (message_receive(sock, &req, sizeof(req), &fd) == sizeof(req)) {
 		start = now_ms();
 		reply.ret = req.fn(req.arg, fd);
 		reply.ms = now_ms() - start;
@@ -139,7 +148,7 @@ int peer_start(struct peer *peer, peer_fn fn, const void *arg, size_t size, int 
 		return -E2BIG;
 	if (size)
 		memcpy(req.arg, arg, size);
-	ret = message(peer->sock, &req, sizeof(req), &fd, 1);
+	ret = message_send(peer->sock, &req, sizeof(req), fd);
 	return ret < 0 ? ret : 0;
 }
 
