@@ -27,7 +27,7 @@ commit_mail()
 	    GIT_AUTHOR_EMAIL=$(sed -n 's/^Email: //p' "$state/info") \
 	    GIT_AUTHOR_DATE=$mail_date GIT_COMMITTER_DATE=$mail_date \
 	    GIT_COMMITTER_NAME=${author% <*} GIT_COMMITTER_EMAIL=flayout@example.org \
-	    git -C "$tree" commit-tree "$(k write-tree)" -p "$2"
+	    k commit-tree "$(k write-tree)" -p "$2"
 }
 
 commit_series()
@@ -69,9 +69,9 @@ export_to()
 	with_index commit_series
 	rm -rf "$1.new"
 	sed 1,2d "$top/kernel/cover-letter" >"$state/blurb"
-	GIT_COMMITTER_NAME=${author% <*} GIT_COMMITTER_EMAIL=flayout@example.org \
-		git -C "$tree" format-patch -q --cover-letter --no-signature \
-		-o "$(absolute "$1.new")" "base..$(cat "$state/commit")"
+	k -c user.name="${author% <*}" -c user.email=flayout@example.org \
+		format-patch -q --cover-letter --no-signature -o \
+		"$(absolute "$1.new")" "base..$(cat "$state/commit")"
 	cover_letter "$1.new/0000-cover-letter.patch"
 	rm -rf "$1"
 	mv "$1.new" "$1"

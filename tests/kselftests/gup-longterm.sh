@@ -12,7 +12,7 @@ refused_on_dax='3 8 13 18 23 33'
 failing()
 {
 	(cd "$1" && /kselftests/gup_longterm) >/tmp/gup_longterm 2>&1
-	sed 's/^/# /' /tmp/gup_longterm >&2
+	grep '^not ok' /tmp/gup_longterm | sed "s|^|# $1: |" >&2
 	grep -q '^1\.\.' /tmp/gup_longterm || echo did not run
 	sed -n 's/^not ok \([0-9]*\).*/\1/p' /tmp/gup_longterm | xargs
 }
