@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What an administrator sees of layout leases: /proc/layout_leases,
+ * /proc/PID/file_pins, the LAYOUT lines of /proc/locks.
+ *
+ * Reports take no reference to a file: that could make somebody's close not the
+ * last one.  They run under layout_report_mutex instead, which the end of a
+ * leased description and of a context file take before the file goes.
+ */
+#include <linux/fdtable.h>
+#include <linux/fs.h>
+#include <linux/kdev_t.h>
+#include <linux/mm.h>
+#include <linux/pid_namespace.h>
+#include <linux/proc_fs.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/seq_file.h>
+
+#include "layout_lease_internal.h"
+
+/* As in /proc/mounts. */
+#define ESCAPED " \t\n\\"
+
+DEFINE_MUTEX(layout_report_mutex);
+static LIST_HEAD(layouts);	/* published leases, in the order of their ids */
+
+/**
+ * layout_publish - a lease was granted: show it
+ * @lease: on its inode's list
+ *
+ * Context: process context; takes layout_report_mutex.
+ */
+void layout_publish(struct file_layout *lease)
+{
+	mutex_lock(&layout_report_mutex);
+	list_add_tail(&lease->published, &layouts);
+	mutex_unlock(&layout_report_mutex);
+	locks_show_layout(&lease->c, lease->ctx);
+}
+
+/**
+ * layout_unpublish - a lease has ended: reports do not touch its file any more
+ * @lease: published or not
+ *
+ * Context: process context; takes layout_report_mutex.
+ */
+void layout_unpublish(struct file_layout *lease)
+{
+	locks_hide_layout(&lease->c, lease->ctx);
+	mutex_lock(&layout_report_mutex);
+	list_del_init(&lease->published);
+	mutex_unlock(&layout_report_mutex);
+}
+
+/*
+ * Who holds a file
+ */
+
+/* For iterate_fd(): descriptor + 1 where the wanted file is open. */
+int file_is(const void *wanted, struct file *file, unsigned int fd)
+{
+	return file == wanted ? fd + 1 : 0;
+}
+
+/* The first descriptor from @from on by which the task has the file, or -1. */
+static int task_fd_of(struct task_struct *task, const struct file *file,
+		      unsigned int from)
+{
+	int fd = 0;
+
+	task_lock(task);
+	if (task->files)
+		fd = iterate_fd(task->files, from, file_is, file);
+	task_unlock(task);
+	return fd - 1;
+}
+
+static bool mm_maps_file(struct mm_struct *mm, const struct file *file,
+			 struct address_space *mapping)
+{
+	struct vm_area_struct *vma;
+
+	vma_interval_tree_foreach(vma, &mapping->i_mmap, 0, ULONG_MAX) {
+		if (vma->vm_mm == mm && vma->vm_file == file)
+			return true;
+	}
+	return false;
+}
+
+/**
+ * task_maps_file - does a task map a file through this very description?
+ * @task: the task
+ * @file: the description; only compared
+ * @inode: its inode, alive
+ *
+ * Context: process context; takes i_mmap_rwsem for reading.
+ */
+bool task_maps_file(struct task_struct *task, const struct file *file,
+		    struct inode *inode)
+{
+	bool maps;
+
+	i_mmap_lock_read(inode->i_mapping);
+	maps = mm_maps_file(task->mm, file, inode->i_mapping);
+	i_mmap_unlock_read(inode->i_mapping);
+	return maps;
+}
+
+static bool task_holds(struct task_struct *task, const struct file *file,
+		       struct address_space *mapping)
+{
+	if (task->flags & (PF_KTHREAD | PF_EXITING))
+		return false;
+	if (task_fd_of(task, file, 0) >= 0)
+		return true;
+	return mapping && task->mm && mm_maps_file(task->mm, file, mapping);
+}
+
+/* Some thread group that has the file, @first if it does. */
+static struct pid *file_holder(const struct file *file,
+			       struct address_space *mapping, struct pid *first)
+{
+	struct pid *pid = NULL;
+	struct task_struct *p;
+
+	if (mapping)
+		i_mmap_lock_read(mapping);
+	rcu_read_lock();
+	p = pid_task(first, PIDTYPE_TGID);
+	if (p && task_holds(p, file, mapping)) {
+		pid = get_pid(first);
+		goto out;
+	}
+	for_each_process(p) {
+		if (task_holds(p, file, mapping)) {
+			pid = get_pid(task_tgid(p));
+			break;
+		}
+	}
+out:
+	rcu_read_unlock();
+	if (mapping)
+		i_mmap_unlock_read(mapping);
+	return pid;
+}
+
+/**
+ * layout_live_holder - a live process that holds a lease's description
+ * @lease: published
+ *
+ * The taker if it still does, else any: it may have been forked, or passed on.
+ *
+ * Context: layout_report_mutex held; takes i_mmap_rwsem.
+ * Return: a reference, or NULL if nobody has it but the kernel (a descriptor in
+ * flight, say).
+ */
+struct pid *layout_live_holder(struct file_layout *lease)
+{
+	lockdep_assert_held(&layout_report_mutex);
+	return file_holder(lease->c.flc_file, lease->inode->i_mapping,
+			   lease->taker);
+}
+
+/* "pid=N comm=NAME path=", zero and "-" without a process. */
+static void show_process(struct seq_file *m, struct pid *pid)
+{
+	struct task_struct *task = pid ? get_pid_task(pid, PIDTYPE_TGID) : NULL;
+	char comm[TASK_COMM_LEN] = "-";
+
+	if (task) {
+		get_task_comm(comm, task);
+		put_task_struct(task);
+	}
+	seq_printf(m, " pid=%d comm=",
+		   pid_nr_ns(pid, proc_pid_ns(file_inode(m->file)->i_sb)));
+	seq_escape(m, comm, ESCAPED);
+}
+
+static void show_end(struct seq_file *m, u64 end)
+{
+	if (end == LAYOUT_EOF)
+		seq_puts(m, "EOF");
+	else
+		seq_printf(m, "%llu", end);
+}
+
+static const char *mode_name(const struct file_layout *lease)
+{
+	return lease->unbreak ? "unbreak" : "shared";
+}
+
+static const char *state_name(const struct file_layout *lease)
+{
+	switch (layout_state(lease)) {
+	case LAYOUT_BREAKING:
+		return "breaking";
+	case LAYOUT_DRAINING:
+		return "draining";
+	case LAYOUT_REVOKED:
+		return "revoked";
+	default:
+		return "active";
+	}
+}
+
+/*
+ * /proc/layout_leases
+ */
+
+static void show_pin(struct seq_file *m, struct file_layout *lease,
+		     const struct pin_snapshot *snap)
+{
+	struct longterm_pin_owner *owner = leased_pin_owner(snap->pin);
+	struct pid *pid = NULL;
+
+	seq_printf(m, "pin lease=%llu kind=%s start=%llu end=", lease->id,
+		   owner->ops->kind, snap->start);
+	show_end(m, snap->end);
+	seq_printf(m, " pages=%llu write=%d", snap->pages,
+		   leased_pin_writes(snap->pin));
+	if (owner->file)
+		pid = file_holder(owner->file, NULL, owner->pid);
+	show_process(m, pid);
+	put_pid(pid);
+	seq_puts(m, " path=");
+	if (owner->file)
+		seq_file_path(m, owner->file, ESCAPED);
+	else
+		seq_putc(m, '-');
+	seq_putc(m, '\n');
+}
+
+static void show_pins(struct seq_file *m, struct file_layout *lease)
+{
+	struct pin_snapshot *snap;
+	unsigned int i, nr;
+
+	snap = layout_snapshot_pins(lease, &nr);
+	for (i = 0; i < nr; i++)
+		show_pin(m, lease, &snap[i]);
+	layout_snapshot_free(snap, nr);
+}
+
+static int layouts_show(struct seq_file *m, void *v)
+{
+	struct file_layout *lease;
+	struct super_block *sb;
+	struct pid *pid;
+
+	lease = list_entry(v, struct file_layout, published);
+	sb = lease->inode->i_sb;
+	seq_printf(m, "lease id=%llu dev=%u:%u ino=%lu start=%llu end=",
+		   lease->id, MAJOR(sb->s_dev), MINOR(sb->s_dev),
+		   lease->inode->i_ino, lease->start);
+	show_end(m, lease->end);
+	seq_printf(m, " mode=%s state=%s pins=%llu pages=%llu denied=%llu",
+		   mode_name(lease), state_name(lease), lease->nr_pins,
+		   lease->nr_pages, lease->denied);
+	pid = layout_live_holder(lease);
+	show_process(m, pid);
+	put_pid(pid);
+	seq_puts(m, " path=");
+	seq_file_path(m, lease->c.flc_file, ESCAPED);
+	seq_putc(m, '\n');
+	show_pins(m, lease);
+	return 0;
+}
+
+/*
+ * Breakers take the mutex under file system locks, so that no reclaim may go
+ * into file systems while we have it.
+ */
+static void report_lock(struct seq_file *m)
+{
+	mutex_lock(&layout_report_mutex);
+	*(unsigned int *)m->private = memalloc_nofs_save();
+}
+
+static void report_unlock(struct seq_file *m)
+{
+	memalloc_nofs_restore(*(unsigned int *)m->private);
+	mutex_unlock(&layout_report_mutex);
+}
+
+static void *layouts_start(struct seq_file *m, loff_t *pos)
+{
+	report_lock(m);
+	return seq_list_start(&layouts, *pos);
+}
+
+static void *layouts_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	return seq_list_next(v, &layouts, pos);
+}
+
+static void layouts_stop(struct seq_file *m, void *v)
+{
+	report_unlock(m);
+}
+
+static const struct seq_operations layouts_ops = {
+	.start	= layouts_start,
+	.next	= layouts_next,
+	.stop	= layouts_stop,
+	.show	= layouts_show,
+};
+
+/*
+ * /proc/PID/file_pins
+ */
+
+/* Pins of one owner, under all leases. */
+static unsigned int show_owned(struct seq_file *m,
+			       struct longterm_pin_owner *owner, bool count)
+{
+	struct file_layout *lease;
+	struct pin_snapshot *snap;
+	unsigned int i, nr, found = 0;
+
+	list_for_each_entry(lease, &layouts, published) {
+		snap = layout_snapshot_pins(lease, &nr);
+		for (i = 0; i < nr; i++) {
+			if (leased_pin_owner(snap[i].pin) != owner)
+				continue;
+			found++;
+			if (count)
+				continue;
+			seq_printf(m, "\t%llu-", snap[i].start);
+			show_end(m, snap[i].end);
+			seq_printf(m, " %llu ", snap[i].pages);
+			seq_file_path(m, lease->c.flc_file, ESCAPED);
+			seq_putc(m, '\n');
+		}
+		layout_snapshot_free(snap, nr);
+	}
+	return found;
+}
+
+static void show_contexts(struct seq_file *m, struct task_struct *task)
+{
+	struct longterm_pin_owner *owner;
+	int fd;
+
+	list_for_each_entry(owner, &longterm_pin_owners, entry) {
+		fd = task_fd_of(task, owner->file, 0);
+		if (fd < 0 || !show_owned(m, owner, true))
+			continue;
+		for (; fd >= 0; fd = task_fd_of(task, owner->file, fd + 1)) {
+			seq_printf(m, "ctx %d %s ", fd, owner->ops->kind);
+			seq_file_path(m, owner->file, ESCAPED);
+			seq_putc(m, '\n');
+			show_owned(m, owner, false);
+		}
+	}
+}
+
+static void show_lease_of(struct seq_file *m, struct file_layout *lease,
+			  int fd)
+{
+	if (fd < 0)
+		seq_puts(m, "lease -");
+	else
+		seq_printf(m, "lease %d", fd);
+	seq_printf(m, " %s %s %llu ", mode_name(lease), state_name(lease),
+		   lease->nr_pages);
+	seq_file_path(m, lease->c.flc_file, ESCAPED);
+	seq_putc(m, '\n');
+}
+
+static bool task_only_maps(struct task_struct *task, struct file_layout *lease)
+{
+	struct mm_struct *mm = get_task_mm(task);
+	bool maps;
+
+	if (!mm)
+		return false;
+	i_mmap_lock_read(lease->inode->i_mapping);
+	maps = mm_maps_file(mm, lease->c.flc_file, lease->inode->i_mapping);
+	i_mmap_unlock_read(lease->inode->i_mapping);
+	mmput_async(mm);
+	return maps;
+}
+
+static void show_leases_of(struct seq_file *m, struct task_struct *task)
+{
+	struct file_layout *lease;
+	int fd;
+
+	list_for_each_entry(lease, &layouts, published) {
+		fd = task_fd_of(task, lease->c.flc_file, 0);
+		if (fd < 0 && task_only_maps(task, lease))
+			show_lease_of(m, lease, fd);
+		for (; fd >= 0;
+		     fd = task_fd_of(task, lease->c.flc_file, fd + 1))
+			show_lease_of(m, lease, fd);
+	}
+}
+
+/**
+ * layout_lease_show_file_pins - /proc/PID/file_pins
+ * @m: where to
+ * @task: whose; the caller has checked that the reader may ptrace-read it
+ *
+ * Context: process context; takes layout_report_mutex.
+ */
+void layout_lease_show_file_pins(struct seq_file *m, struct task_struct *task)
+{
+	unsigned int nofs;
+
+	mutex_lock(&layout_report_mutex);
+	nofs = memalloc_nofs_save();
+	show_contexts(m, task);
+	show_leases_of(m, task);
+	memalloc_nofs_restore(nofs);
+	mutex_unlock(&layout_report_mutex);
+}
+
+/*
+ * /proc/locks
+ */
+
+/**
+ * layout_lease_show_lock - one line of /proc/locks, behind its number
+ * @m: where to
+ * @flc: of a published lease
+ * @pid: of its taker, for the reader
+ *
+ * The eight fields that every lease has; lslocks(8) parses just eight.
+ *
+ * Context: flc_lock or the write side of file_rwsem held.
+ */
+void layout_lease_show_lock(struct seq_file *m, struct file_lock_core *flc,
+			    unsigned int pid)
+{
+	struct file_layout *lease = container_of(flc, struct file_layout, c);
+	struct super_block *sb = lease->inode->i_sb;
+	const char *state = lease->unbreak ? "UNBREAK" : "ACTIVE";
+
+	if (lease->breaking)
+		state = "BREAKING";
+	else if (lease->draining)
+		state = "DRAINING";
+	seq_printf(m, "LAYOUT %-9s READ %d %02x:%02x:%lu %llu ", state, pid,
+		   MAJOR(sb->s_dev), MINOR(sb->s_dev), lease->inode->i_ino,
+		   lease->start);
+	if (lease->end == LAYOUT_EOF)
+		seq_puts(m, "EOF\n");
+	else
+		seq_printf(m, "%llu\n", lease->end - 1);
+}
+
+static int __init layout_report_init(void)
+{
+	proc_create_seq_private("layout_leases", 0400, NULL, &layouts_ops,
+				sizeof(unsigned int), NULL);
+	return 0;
+}
+fs_initcall(layout_report_init);
