@@ -12,7 +12,15 @@ function begin(program)
 	name = program
 	plan = -1
 	pass = fail = skip = 0
+	forget()
+}
+
+# The notes of one test are kept until it is known whether they matter: the
+# first 40, for a test may complain in a loop.
+function forget()
+{
 	notes = ""
+	noted = 0
 }
 
 function problem(text)
@@ -25,7 +33,7 @@ function explain(line)
 {
 	printf "%s\n", notes
 	printf "not ok %s: %s\n", name, line
-	notes = ""
+	forget()
 }
 
 function end(status, seconds)
@@ -62,11 +70,11 @@ function end(status, seconds)
 }
 name == "" { print; fflush(); next }
 /^1\.\.[0-9]+/ { plan = substr($1, 4) + 0; next }
-/^ok [0-9]+.*# *(SKIP|XFAIL)/ { skip++; notes = ""; next }
-/^ok [0-9]+/ { pass++; notes = ""; next }
+/^ok [0-9]+.*# *(SKIP|XFAIL)/ { skip++; forget(); next }
+/^ok [0-9]+/ { pass++; forget(); next }
 /^not ok [0-9]+/ { fail++; explain($0); next }
 /^# +RUN|^# +OK|^# Starting|^# (PASSED|FAILED|Totals|skipped)|^TAP version/ { next }
-{ notes = notes (notes == "" ? "" : "\n") "    " $0 }
+noted++ < 40 { notes = notes (notes == "" ? "" : "\n") "    " $0 }
 
 END {
 	if (name != "") {
