@@ -9,6 +9,12 @@
 set -u
 group=/sys/fs/cgroup/test
 
+# It empties file systems between tests: never outside the guest.
+[ -d /sys/firmware/qemu_fw_cfg/by_name/opt/flayout ] || {
+	echo 'run-tests: not the guest of vm/run' >&2
+	exit 125
+}
+
 program()
 {
 	case $1 in
