@@ -43,9 +43,9 @@ as_root()
 want_packages()
 {
 	missing=
-	for package; do
-		dpkg-query -W -f '${Status}' "$package" 2>/dev/null |
-			grep -q ' installed$' || missing="$missing $package"
+	for wanted; do
+		dpkg-query -W -f '${Status}' "$wanted" 2>/dev/null |
+			grep -q ' installed$' || missing="$missing $wanted"
 	done
 	[ "$missing" ] || return 0
 	say "installing$missing"
