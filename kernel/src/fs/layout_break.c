@@ -308,16 +308,19 @@ static bool layout_break_met(struct layout_break *brk, struct list_head *met)
 
 static int layout_wait_met(struct layout_break *brk, struct list_head *met)
 {
+	unsigned int state = TASK_INTERRUPTIBLE;
 	struct met_lease *m;
 	int error;
 
+	/* Workers of io_uring get wake-ups that look like signals and are none. */
+	if (current->flags & PF_IO_WORKER)
+		state = TASK_KILLABLE;
 	list_for_each_entry(m, met, entry) {
 		if (m->own)
 			continue;
-		error = wait_event_interruptible(m->lease->wait,
-						 !layout_in_way(m->lease,
-								brk->start,
-								brk->end));
+		error = wait_event_state(m->lease->wait,
+					 !layout_in_way(m->lease, brk->start,
+							brk->end), state);
 		if (error)
 			return error;
 	}

@@ -354,6 +354,7 @@ static struct kunit_suite layout_lease_suite = {
 	.exit		= fixture_exit,
 	.test_cases	= layout_lease_cases,
 };
+
 kunit_test_suite(layout_lease_suite);
 
 MODULE_LICENSE("GPL");

@@ -23,6 +23,7 @@
 /* As in /proc/mounts. */
 #define ESCAPED " \t\n\\"
 
+/* Published leases, pin owners, and that the files they lead to stay. */
 DEFINE_MUTEX(layout_report_mutex);
 static LIST_HEAD(layouts);	/* published leases, in the order of their ids */
 
@@ -311,9 +312,21 @@ static const struct seq_operations layouts_ops = {
  * /proc/PID/file_pins
  */
 
-/* Pins of one owner, under all leases. */
+/* "START-END PAGES BUFFERPATH" */
+static void show_piece(struct seq_file *m, struct file_layout *lease,
+		       const struct pin_snapshot *snap)
+{
+	seq_printf(m, "%llu-", snap->start);
+	show_end(m, snap->end);
+	seq_printf(m, " %llu ", snap->pages);
+	seq_file_path(m, lease->c.flc_file, ESCAPED);
+	seq_putc(m, '\n');
+}
+
+/* Pins of one owner, under all leases; without @prefix they are only counted. */
 static unsigned int show_owned(struct seq_file *m,
-			       struct longterm_pin_owner *owner, bool count)
+			       struct longterm_pin_owner *owner,
+			       const char *prefix)
 {
 	struct file_layout *lease;
 	struct pin_snapshot *snap;
@@ -325,13 +338,10 @@ static unsigned int show_owned(struct seq_file *m,
 			if (leased_pin_owner(snap[i].pin) != owner)
 				continue;
 			found++;
-			if (count)
+			if (!prefix)
 				continue;
-			seq_printf(m, "\t%llu-", snap[i].start);
-			show_end(m, snap[i].end);
-			seq_printf(m, " %llu ", snap[i].pages);
-			seq_file_path(m, lease->c.flc_file, ESCAPED);
-			seq_putc(m, '\n');
+			seq_puts(m, prefix);
+			show_piece(m, lease, &snap[i]);
 		}
 		layout_snapshot_free(snap, nr);
 	}
@@ -345,13 +355,13 @@ static void show_contexts(struct seq_file *m, struct task_struct *task)
 
 	list_for_each_entry(owner, &longterm_pin_owners, entry) {
 		fd = task_fd_of(task, owner->file, 0);
-		if (fd < 0 || !show_owned(m, owner, true))
+		if (fd < 0 || !show_owned(m, owner, NULL))
 			continue;
 		for (; fd >= 0; fd = task_fd_of(task, owner->file, fd + 1)) {
 			seq_printf(m, "ctx %d %s ", fd, owner->ops->kind);
 			seq_file_path(m, owner->file, ESCAPED);
 			seq_putc(m, '\n');
-			show_owned(m, owner, false);
+			show_owned(m, owner, "\t");
 		}
 	}
 }
@@ -413,6 +423,49 @@ void layout_lease_show_file_pins(struct seq_file *m, struct task_struct *task)
 	nofs = memalloc_nofs_save();
 	show_contexts(m, task);
 	show_leases_of(m, task);
+	memalloc_nofs_restore(nofs);
+	mutex_unlock(&layout_report_mutex);
+}
+
+/*
+ * /proc/PID/fdinfo/FD
+ */
+
+static void fdinfo_lease(struct seq_file *m, struct file_layout *lease)
+{
+	seq_printf(m, "layout_lease:\tid=%llu mode=%s state=%s pins=%llu pages=%llu denied=%llu\n",
+		   lease->id, mode_name(lease), state_name(lease),
+		   lease->nr_pins, lease->nr_pages, lease->denied);
+}
+
+/**
+ * layout_lease_show_fdinfo - what fdinfo says of a buffer or a context file
+ * @m: where to
+ * @filp: any file, referenced by the caller
+ *
+ * "layout_lease:" for the lease of a description, "layout_pin:" for each piece
+ * of a file that a context has pinned.
+ *
+ * Context: process context; takes layout_report_mutex if there are leases.
+ */
+void layout_lease_show_fdinfo(struct seq_file *m, struct file *filp)
+{
+	struct longterm_pin_owner *owner;
+	struct file_layout *lease;
+	unsigned int nofs;
+
+	if (list_empty_careful(&layouts))
+		return;
+	mutex_lock(&layout_report_mutex);
+	nofs = memalloc_nofs_save();
+	list_for_each_entry(lease, &layouts, published) {
+		if (lease->c.flc_file == filp)
+			fdinfo_lease(m, lease);
+	}
+	list_for_each_entry(owner, &longterm_pin_owners, entry) {
+		if (owner->file == filp)
+			show_owned(m, owner, "layout_pin:\t");
+	}
 	memalloc_nofs_restore(nofs);
 	mutex_unlock(&layout_report_mutex);
 }

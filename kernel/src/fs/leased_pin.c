@@ -54,7 +54,7 @@ enum leased_pin_state {
  */
 struct leased_pin {
 	struct kref ref;
-	spinlock_t lock;
+	spinlock_t lock;	/* state, killed, batch */
 	enum leased_pin_state state;
 	bool killed;
 	bool revoked;

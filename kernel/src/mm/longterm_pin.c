@@ -59,7 +59,9 @@ static void unpin_table(struct sg_append_table *table, bool dirty)
 
 	for_each_sgtable_sg(&table->sgt, sg, i)
 		unpin_user_page_range_dirty_lock(sg_page(sg),
-			DIV_ROUND_UP(sg->length, PAGE_SIZE), dirty);
+						 DIV_ROUND_UP(sg->length,
+							      PAGE_SIZE),
+						 dirty);
 	sg_free_append_table(table);
 	memset(table, 0, sizeof(*table));
 }
@@ -156,14 +158,57 @@ static bool all_in_file(struct page **pages, long nr)
 	return true;
 }
 
-/* The mapping is FS-DAX: may the device have it? */
-static int check_mapping(struct vm_area_struct *vma, bool write)
+static u64 file_pos(struct vm_area_struct *vma, unsigned long addr)
 {
+	return ((u64)vma->vm_pgoff << PAGE_SHIFT) + addr - vma->vm_start;
+}
+
+/* Stand on the lease for a piece of a mapping of FS-DAX.  mmap_lock is held. */
+static int walk_stand(struct pin_walk *walk, struct vm_area_struct *vma,
+		      unsigned long start, unsigned long end)
+{
+	int error;
+
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EOPNOTSUPP;
-	if (!(vma->vm_flags & (write ? VM_WRITE : VM_READ)))
-		return -EFAULT;
-	return 0;
+	error = walk_become_leased(walk);
+	if (!error)
+		error = leased_pin_stand(walk->pin->leased, vma->vm_file,
+					 file_pos(vma, start),
+					 file_pos(vma, end));
+	if (error)
+		return error;
+	return vma->vm_flags & (walk->pin->write ? VM_WRITE : VM_READ) ?
+	       0 : -EFAULT;
+}
+
+/*
+ * Leases first, pages after: the registration counts, and can be killed, before
+ * it faults for the first time.
+ */
+static int walk_grab_leases(struct pin_walk *walk)
+{
+	unsigned long start = walk->addr;
+	unsigned long end = start + (walk->left << PAGE_SHIFT);
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	int error = 0;
+
+	if (!current->longterm_pin_scope || end <= start)
+		return 0;
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	VMA_ITERATOR(vmi, mm, start);
+	for_each_vma_range(vmi, vma, end) {
+		if (!vma_is_fsdax(vma))
+			continue;
+		error = walk_stand(walk, vma, max(start, vma->vm_start),
+				   min(end, vma->vm_end));
+		if (error)
+			break;
+	}
+	mmap_read_unlock(mm);
+	return error;
 }
 
 /*
@@ -175,8 +220,8 @@ static long walk_batch(struct pin_walk *walk, struct vm_area_struct *vma,
 {
 	struct leased_pin *leased = walk->pin->leased;
 	unsigned long addr = walk->addr;
-	u64 pos = ((u64)vma->vm_pgoff << PAGE_SHIFT) + addr - vma->vm_start;
-	unsigned int flags = walk->pin->write ? FOLL_WRITE : 0;
+	/* not a zero page of a hole, where a write could fill it */
+	unsigned int flags = vma->vm_flags & VM_WRITE ? FOLL_WRITE : 0;
 	long nr, error;
 
 	error = leased_pin_batch_begin(leased);
@@ -192,8 +237,8 @@ static long walk_batch(struct pin_walk *walk, struct vm_area_struct *vma,
 	} else {
 		error = nr;
 	}
-	leased_pin_batch_end(leased, file_inode(vma->vm_file), pos,
-			     error ? 0 : nr);
+	leased_pin_batch_end(leased, file_inode(vma->vm_file),
+			     file_pos(vma, addr), error ? 0 : nr);
 	return error ?: nr;
 }
 
@@ -226,7 +271,6 @@ static int walk_leased(struct pin_walk *walk)
 	unsigned long end;
 	int locked = 1;
 	long nr;
-	u64 pos;
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
@@ -236,14 +280,9 @@ static int walk_leased(struct pin_walk *walk)
 		goto unlock;
 	nr = 0;
 	if (!vma_is_fsdax(vma))
-		goto unlock;	/* remapped meanwhile: GUP will tell */
-	nr = check_mapping(vma, walk->pin->write);
-	if (nr)
-		goto unlock;
+		goto unlock;	/* mapped anew meanwhile: GUP will tell */
 	end = min(vma->vm_end, walk->addr + (walk->left << PAGE_SHIFT));
-	pos = ((u64)vma->vm_pgoff << PAGE_SHIFT) + walk->addr - vma->vm_start;
-	nr = leased_pin_stand(walk->pin->leased, vma->vm_file, pos,
-			      pos + (end - walk->addr));
+	nr = walk_stand(walk, vma, walk->addr, end);
 	if (nr)
 		goto unlock;
 	nr = walk_batch(walk, vma, end);
@@ -275,13 +314,6 @@ static int walk_append_other(struct pin_walk *walk, long nr)
 	return error;
 }
 
-static int walk_refused(struct pin_walk *walk)
-{
-	int error = walk_become_leased(walk);
-
-	return error ?: walk_leased(walk);
-}
-
 static int walk_done(struct pin_walk *walk)
 {
 	return walk->pin->leased ? leased_pin_attach(walk->pin->leased) : 0;
@@ -289,12 +321,17 @@ static int walk_done(struct pin_walk *walk)
 
 #else
 
+static int walk_grab_leases(struct pin_walk *walk)
+{
+	return 0;
+}
+
 static int walk_append_other(struct pin_walk *walk, long nr)
 {
 	return walk_append(walk, nr);
 }
 
-static int walk_refused(struct pin_walk *walk)
+static int walk_leased(struct pin_walk *walk)
 {
 	return -EOPNOTSUPP;
 }
@@ -315,7 +352,7 @@ static int walk_step(struct pin_walk *walk)
 	nr = pin_user_pages_fast(walk->addr, min(walk->left, BATCH_PAGES),
 				 flags, walk->pages);
 	if (nr == -EOPNOTSUPP)
-		return walk_refused(walk);
+		return walk_leased(walk);
 	if (nr < 0)
 		return nr;
 	return walk_append_other(walk, nr);
@@ -352,7 +389,7 @@ int longterm_pin_user_pages(struct longterm_pin *pin,
 		.left = npages,
 		.max_segment = max_segment,
 	};
-	int error = 0;
+	int error;
 
 	pin->table = table;
 	pin->leased = NULL;
@@ -360,6 +397,7 @@ int longterm_pin_user_pages(struct longterm_pin *pin,
 	walk.pages = (struct page **)__get_free_page(GFP_KERNEL);
 	if (!walk.pages)
 		return -ENOMEM;
+	error = walk_grab_leases(&walk);
 	while (walk.left && !error) {
 		cond_resched();
 		error = walk_step(&walk);

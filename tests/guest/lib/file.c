@@ -47,7 +47,10 @@ int file_make(const char *path, size_t size, char fill)
 	fd = file_open(path, O_RDWR | O_CREAT | O_EXCL);
 	if (fd < 0)
 		return fd;
-	ret = fill_range(fd, fill, 0, size);
+	/* exactly these blocks: XFS preallocates behind writes that extend */
+	ret = size && fallocate(fd, 0, 0, size) ? -errno : 0;
+	if (!ret)
+		ret = fill_range(fd, fill, 0, size);
 	if (!ret && fsync(fd))
 		ret = -errno;
 	if (ret)

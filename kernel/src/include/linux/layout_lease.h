@@ -98,6 +98,7 @@ int layout_lease_refuse(struct inode *inode, struct file *filp, u64 start,
 void layout_lease_show_lock(struct seq_file *m, struct file_lock_core *flc,
 			    unsigned int pid);
 void layout_lease_show_file_pins(struct seq_file *m, struct task_struct *task);
+void layout_lease_show_fdinfo(struct seq_file *m, struct file *filp);
 
 /* fs/locks.c for the lease core */
 struct file_lock_context *locks_get_lock_context(struct inode *inode, int type);
@@ -175,6 +176,11 @@ static inline int layout_lease_refuse(struct inode *inode, struct file *filp,
 static inline void layout_lease_show_lock(struct seq_file *m,
 					  struct file_lock_core *flc,
 					  unsigned int pid)
+{
+}
+
+static inline void layout_lease_show_fdinfo(struct seq_file *m,
+					    struct file *filp)
 {
 }
 
