@@ -469,22 +469,24 @@ static int layout_unshare(struct file *filp, u64 start, u64 end)
 	return error;
 }
 
-/* A new lease takes effect. */
+/*
+ * A new lease takes effect.  It is published first: once it is granted, another
+ * thread may find it, drop it, and unpublish it.
+ */
 static int layout_grant(struct file_layout *lease)
 {
 	int error = 0;
 
-	spin_lock(&lease->ctx->flc_lock);
-	if (lease->cancelled)
-		error = -EAGAIN;
-	else
-		lease->phase = LEASE_GRANTED;
-	spin_unlock(&lease->ctx->flc_lock);
-	if (error)
-		return error;
 	layout_publish(lease);
-	trace_layout_lease_take(lease);
-	return 0;
+	spin_lock(&lease->ctx->flc_lock);
+	if (lease->cancelled) {
+		error = -EAGAIN;
+	} else {
+		WRITE_ONCE(lease->phase, LEASE_GRANTED);
+		trace_layout_lease_take(lease);
+	}
+	spin_unlock(&lease->ctx->flc_lock);
+	return error;
 }
 
 /*

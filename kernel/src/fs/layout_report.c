@@ -28,7 +28,7 @@ DEFINE_MUTEX(layout_report_mutex);
 static LIST_HEAD(layouts);	/* published leases, in the order of their ids */
 
 /**
- * layout_publish - a lease was granted: show it
+ * layout_publish - a lease is about to be granted: show it from then on
  * @lease: on its inode's list
  *
  * Context: process context; takes layout_report_mutex.
@@ -251,6 +251,8 @@ static int layouts_show(struct seq_file *m, void *v)
 	struct pid *pid;
 
 	lease = list_entry(v, struct file_layout, published);
+	if (READ_ONCE(lease->phase) == LEASE_GRANTING)
+		return SEQ_SKIP;
 	sb = lease->inode->i_sb;
 	seq_printf(m, "lease id=%llu dev=%u:%u ino=%lu start=%llu end=",
 		   lease->id, MAJOR(sb->s_dev), MINOR(sb->s_dev),
@@ -399,6 +401,8 @@ static void show_leases_of(struct seq_file *m, struct task_struct *task)
 	int fd;
 
 	list_for_each_entry(lease, &layouts, published) {
+		if (READ_ONCE(lease->phase) == LEASE_GRANTING)
+			continue;
 		fd = task_fd_of(task, lease->c.flc_file, 0);
 		if (fd < 0 && task_only_maps(task, lease))
 			show_lease_of(m, lease, fd);
@@ -459,7 +463,8 @@ void layout_lease_show_fdinfo(struct seq_file *m, struct file *filp)
 	mutex_lock(&layout_report_mutex);
 	nofs = memalloc_nofs_save();
 	list_for_each_entry(lease, &layouts, published) {
-		if (lease->c.flc_file == filp)
+		if (lease->c.flc_file == filp &&
+		    READ_ONCE(lease->phase) != LEASE_GRANTING)
 			fdinfo_lease(m, lease);
 	}
 	list_for_each_entry(owner, &longterm_pin_owners, entry) {
