@@ -300,7 +300,8 @@ static void add_columns(struct libscols_table *out, const struct shown *shown,
 
 		if (options->no_truncate)
 			flags &= ~SCOLS_FL_TRUNC;
-		if (options->no_pins)
+		/* raw output is for scripts: no branches drawn */
+		if (options->no_pins || options->raw)
 			flags &= ~SCOLS_FL_TREE;
 		if (options->bytes && column->cell == cell_size)
 			json_type = SCOLS_JSON_NUMBER;
