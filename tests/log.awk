@@ -38,7 +38,7 @@ in_kunit && /^ +# / && /EXPECTATION FAILED|ASSERTION FAILED|Expected/ { print " 
 /BUG:|WARNING:|kernel BUG at|Oops[: ]|general protection fault|UBSAN:|KASAN:|KCSAN:/ ||
 /INFO: task .* blocked|detected stalls|self-detected stall|soft lockup|hard LOCKUP/ ||
 /possible (recursive|circular|irq lock|deadlock)|inconsistent lock state|suspicious RCU/ ||
-/INFO: trying to register non-static key|lockdep.*(turning off|too low)|MAX_LOCK/ ||
+/INFO: trying to register non-static key|lockdep.*(turning off|too low)/ ||
 /bad unlock balance|held lock freed|ODEBUG:|refcount_t:|list_(add|del).*corruption/ ||
 /Bad page state|bad rss-counter|leaked percpu|sleeping function called|Call Trace:/ ||
 /unregister_netdevice: waiting|Kernel panic|DEBUG_LOCKS_WARN_ON|stack-protector/ {

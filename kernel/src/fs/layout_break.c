@@ -166,7 +166,8 @@ static bool layout_break_start(struct file_layout *lease, u64 start, u64 end,
 {
 	long delay = deadline - jiffies;
 
-	if (lease->phase != LEASE_GRANTED)
+	if (lease->phase != LEASE_GRANTED ||
+	    !layout_overlaps(lease, start, end))
 		return false;
 	if (lease->breaking) {
 		lease->break_start = min(lease->break_start, start);
@@ -349,6 +350,29 @@ static int layout_break_settle(struct layout_break *brk, struct file *filp)
  */
 
 /**
+ * layout_break_none - an operation begins that meets no lease, as things are
+ * @brk: on the caller's stack
+ * @inode: what it works on
+ *
+ * A truncate that does not shrink the file, say.  Should the file system find
+ * that it does when it has its locks, it backs out, and layout_break_end(),
+ * which must follow, returns true.
+ *
+ * Context: any.
+ */
+void layout_break_none(struct layout_break *brk, struct inode *inode)
+{
+	brk->inode = inode;
+	brk->start = LAYOUT_EOF;
+	brk->end = LAYOUT_EOF;
+	brk->registered = false;
+	brk->again = false;
+	brk->outer = current->layout_break;
+	current->layout_break = brk;
+}
+EXPORT_SYMBOL_GPL(layout_break_none);
+
+/**
  * layout_break_begin - first step of a subtractive operation
  * @brk: on the caller's stack
  * @filp: description the operation comes through, or NULL
@@ -371,13 +395,9 @@ int layout_break_begin(struct layout_break *brk, struct file *filp,
 	u64 block = i_blocksize(inode);
 	int error;
 
-	brk->inode = inode;
+	layout_break_none(brk, inode);
 	brk->start = round_down(start, block);
 	brk->end = end > LAYOUT_EOF - block ? LAYOUT_EOF : round_up(end, block);
-	brk->registered = false;
-	brk->again = false;
-	brk->outer = current->layout_break;
-	current->layout_break = brk;
 	if (!layout_leases_present(inode))
 		return 0;
 	might_sleep();
@@ -429,12 +449,25 @@ static int layout_check_one(struct file_layout *lease, u64 start, u64 end,
 		lease->cancelled = true;
 		return 0;
 	}
-	if (lease->phase == LEASE_GRANTED && lease->unbreak) {
-		layout_deny(lease);
-		return -ETXTBSY;
-	}
 	*tell = layout_break_start(lease, start, end, layout_break_deadline());
 	return -EWOULDBLOCK;
+}
+
+/* A caller without a first step: is it refused?  flc_lock is held. */
+static int layout_check_refused(struct file_lock_context *ctx, u64 start,
+				u64 end)
+{
+	struct file_layout *lease;
+	int error = 0;
+
+	list_for_each_entry(lease, &ctx->flc_layout, c.flc_list) {
+		if (lease->phase == LEASE_GRANTED && lease->unbreak &&
+		    layout_overlaps(lease, start, end)) {
+			layout_deny(lease);
+			error = -ETXTBSY;
+		}
+	}
+	return error;
 }
 
 /*
@@ -448,23 +481,28 @@ static int layout_check_pass(struct inode *inode, u64 start, u64 end,
 	struct layout_break *brk = layout_break_of(inode);
 	bool settled = layout_break_covers(brk, start, end);
 	struct file_layout *lease;
-	int error = 0, ret;
+	bool first_step = settled || (brk && !brk->registered);
 	bool told = false;
+	int error = 0, ret;
 
 	spin_lock(&ctx->flc_lock);
+	if (!first_step)
+		error = layout_check_refused(ctx, start, end);
+	if (error)
+		goto unlock;
 	list_for_each_entry(lease, &ctx->flc_layout, c.flc_list) {
 		if (!layout_in_force(lease) ||
 		    !layout_overlaps(lease, start, end))
 			continue;
 		if (settled && !layout_pins_in_way(lease, start, end))
 			continue;	/* the operation's own */
-		if (settled || (brk && !brk->registered)) {
+		if (first_step) {
 			brk->again = true;
 			error = -EWOULDBLOCK;
 			break;
 		}
 		ret = layout_check_one(lease, start, end, &told);
-		if (error != -ETXTBSY && ret)
+		if (ret)
 			error = ret;
 		if (told) {
 			kref_get(&lease->ref);
@@ -472,6 +510,7 @@ static int layout_check_pass(struct inode *inode, u64 start, u64 end,
 			break;
 		}
 	}
+unlock:
 	spin_unlock(&ctx->flc_lock);
 	return error;
 }

@@ -185,6 +185,20 @@ struct file_layout *layout_next(struct inode *inode, u64 after, u64 start,
 }
 
 /**
+ * layout_lease_held - has the description a layout lease?
+ * @filp: the description
+ *
+ * Context: flc_lock of its inode held.
+ */
+bool layout_lease_held(struct file *filp)
+{
+	struct file_layout *lease;
+
+	lease = layout_of_file(locks_inode_context(file_inode(filp)), filp);
+	return lease && lease->phase == LEASE_GRANTED;
+}
+
+/**
  * layout_is_holder - may the current task's operation use this lease as its own?
  * @lease: referenced by the caller, on a file of an inode that is kept alive
  * @filp: description the operation comes through, or NULL
@@ -237,33 +251,52 @@ static bool layout_revoking(struct file_layout *lease)
 	return READ_ONCE(lease->phase) == LEASE_REVOKING;
 }
 
-/* Take the lease off all lists.  The caller's reference stays. */
+/*
+ * Take the lease off all lists.  The caller's reference stays.  Once it is GONE
+ * nobody begins a break or a revocation, so that the timer can be ended for
+ * good, and only one of several callers gives the list's reference back.
+ */
 static void layout_unlink(struct file_layout *lease)
 {
 	struct file_lock_context *ctx = lease->ctx;
+	bool mine;
 
-	wait_event(lease->wait, !layout_revoking(lease));
 	layout_unpublish(lease);
-	cancel_delayed_work_sync(&lease->expiry);
 	spin_lock(&ctx->flc_lock);
-	if (lease->phase != LEASE_GONE) {
-		lease->phase = LEASE_GONE;
-		list_del_init(&lease->c.flc_list);
-		layout_put(lease);	/* of the list; ours remains */
+	while (lease->phase == LEASE_REVOKING) {
+		spin_unlock(&ctx->flc_lock);
+		wait_event(lease->wait, !layout_revoking(lease));
+		spin_lock(&ctx->flc_lock);
 	}
+	mine = lease->phase != LEASE_GONE;
+	WRITE_ONCE(lease->phase, LEASE_GONE);
+	if (mine)
+		list_del_init(&lease->c.flc_list);
 	spin_unlock(&ctx->flc_lock);
+	cancel_delayed_work_sync(&lease->expiry);
 	wake_up_all(&lease->wait);
+	if (mine)
+		layout_put(lease);
 }
 
-/* Returns false if the pins are gone already, or somebody else revokes them. */
-static bool layout_revoke_claim(struct file_layout *lease)
+static bool layout_expired(const struct file_layout *lease)
+{
+	return lease->breaking && time_after_eq(jiffies, lease->deadline);
+}
+
+/*
+ * Returns false if the pins are gone already, or somebody else revokes them, or
+ * the break whose time was to be over has ended.
+ */
+static bool layout_revoke_claim(struct file_layout *lease, bool if_expired)
 {
 	bool claimed;
 
 	spin_lock(&lease->ctx->flc_lock);
-	claimed = lease->phase == LEASE_GRANTED;
+	claimed = lease->phase == LEASE_GRANTED &&
+		  (!if_expired || layout_expired(lease));
 	if (claimed) {
-		lease->phase = LEASE_REVOKING;
+		WRITE_ONCE(lease->phase, LEASE_REVOKING);
 		trace_layout_lease_revoke(lease);
 	}
 	spin_unlock(&lease->ctx->flc_lock);
@@ -282,6 +315,13 @@ static void layout_revoke_done(struct file_layout *lease)
 	wake_up_all(&lease->wait);
 }
 
+static void layout_revoke_claimed(struct file_layout *lease)
+{
+	layout_revoke_pins(lease, NULL);
+	layout_unpublish(lease);
+	layout_revoke_done(lease);
+}
+
 /**
  * layout_revoke - take a lease away, pins and all
  * @lease: referenced by the caller, who keeps the inode alive too
@@ -294,27 +334,20 @@ static void layout_revoke_done(struct file_layout *lease)
  */
 void layout_revoke(struct file_layout *lease)
 {
-	if (!layout_revoke_claim(lease)) {
+	if (layout_revoke_claim(lease, false))
+		layout_revoke_claimed(lease);
+	else
 		wait_event(lease->wait, !layout_revoking(lease));
-		return;
-	}
-	layout_revoke_pins(lease, NULL);
-	layout_unpublish(lease);
-	layout_revoke_done(lease);
 }
 
 /* The holder had its time.  The lease is alive: layout_unlink() waits for us. */
 static void layout_expire(struct work_struct *work)
 {
 	struct file_layout *lease;
-	bool expired;
 
 	lease = container_of(work, struct file_layout, expiry.work);
-	spin_lock(&lease->ctx->flc_lock);
-	expired = lease->breaking && time_after_eq(jiffies, lease->deadline);
-	spin_unlock(&lease->ctx->flc_lock);
-	if (expired)
-		layout_revoke(lease);
+	if (layout_revoke_claim(lease, true))
+		layout_revoke_claimed(lease);
 }
 
 /**
@@ -333,7 +366,7 @@ void layout_lease_close(struct file *filp)
 
 	if (!lease)
 		return;
-	if (layout_revoke_claim(lease)) {
+	if (layout_revoke_claim(lease, false)) {
 		layout_revoke_pins(lease, &doomed);
 		layout_revoke_done(lease);
 	} else {
@@ -424,9 +457,8 @@ static int layout_insert(struct file_layout *lease, struct file_layout *old)
 
 	spin_lock(&ctx->flc_lock);
 	list_for_each_entry(other, &ctx->flc_layout, c.flc_list) {
-		if (other->c.flc_file == lease->c.flc_file &&
-		    other->phase == LEASE_GRANTING)
-			error = -EAGAIN;	/* by another thread, right now */
+		if (other->c.flc_file == lease->c.flc_file && other != old)
+			error = -EAGAIN;	/* another thread's, just now */
 	}
 	if (!error && old && old->draining)
 		error = -EAGAIN;
@@ -489,19 +521,31 @@ static int layout_grant(struct file_layout *lease)
 	return error;
 }
 
+static bool layout_within(const struct file_layout *inner,
+			  const struct file_layout *outer)
+{
+	return outer->start <= inner->start && inner->end <= outer->end;
+}
+
 /*
  * Give an existing lease the values of @new, which covers its new range but was
- * never granted.  A break that no longer touches it is over: shrinking off the
- * range counts as letting go.
+ * never granted.  With @shrink it does not: the range must be part of the old
+ * one.  A break that no longer touches it is over: shrinking off the range
+ * counts as letting go.
  */
-static int layout_change(struct file_layout *lease, struct file_layout *new)
+static int layout_change(struct file_layout *lease, struct file_layout *new,
+			 bool shrink)
 {
 	struct file_lock_context *ctx = lease->ctx;
 	int error = 0;
 
+	/* reports use the taker and its credentials */
+	mutex_lock(&layout_report_mutex);
 	spin_lock(&ctx->flc_lock);
 	if (lease->phase != LEASE_GRANTED || lease->draining || new->cancelled)
 		error = -EAGAIN;
+	else if (shrink && !layout_within(new, lease))
+		error = -EAGAIN;	/* changed by another thread */
 	else if (lease->breaking && layout_overlaps(new, lease->break_start,
 						    lease->break_end))
 		error = -EAGAIN;
@@ -524,6 +568,7 @@ static int layout_change(struct file_layout *lease, struct file_layout *new)
 		trace_layout_lease_take(lease);
 	}
 	spin_unlock(&ctx->flc_lock);
+	mutex_unlock(&layout_report_mutex);
 	if (!error)
 		wake_up_all(&lease->wait);
 	return error;
@@ -535,8 +580,7 @@ static bool layout_shrinks(struct file_layout *old, struct file_layout *new)
 	bool shrinks;
 
 	spin_lock(&old->ctx->flc_lock);
-	shrinks = old->phase == LEASE_GRANTED && old->start <= new->start &&
-		  new->end <= old->end;
+	shrinks = old->phase == LEASE_GRANTED && layout_within(new, old);
 	spin_unlock(&old->ctx->flc_lock);
 	return shrinks;
 }
@@ -586,13 +630,13 @@ static int layout_take_again(struct file *filp, struct file_layout *old,
 	int error;
 
 	if (layout_shrinks(old, new))
-		return layout_change(old, new);
+		return layout_change(old, new, true);
 	error = layout_insert(new, old);
 	if (error)
 		return error;
 	error = layout_take_over(filp, new);
 	if (!error)
-		error = layout_change(old, new);
+		error = layout_change(old, new, false);
 	layout_unlink(new);
 	return error;
 }
@@ -922,8 +966,8 @@ int fcntl_revokelayout(struct file *filp, const u64 __user *arg)
 	while ((lease = layout_next(inode, id, 0, LAYOUT_EOF))) {
 		id = lease->id;
 		if (!wanted || id == wanted) {
-			found = lease->phase != LEASE_GRANTING;
 			layout_revoke(lease);
+			found |= READ_ONCE(lease->phase) != LEASE_GRANTING;
 		}
 		layout_put(lease);
 	}

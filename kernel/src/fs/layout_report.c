@@ -119,6 +119,21 @@ static bool task_holds(struct task_struct *task, const struct file *file,
 	return mapping && task->mm && mm_maps_file(task->mm, file, mapping);
 }
 
+/* Any thread: the leader may have left its process behind. */
+static bool process_holds(struct task_struct *leader, const struct file *file,
+			  struct address_space *mapping)
+{
+	struct task_struct *thread;
+
+	for_each_thread(leader, thread) {
+		if (task_holds(thread, file, mapping))
+			return true;
+		if (!(leader->flags & PF_EXITING))
+			return false;
+	}
+	return false;
+}
+
 /* Some thread group that has the file, @first if it does. */
 static struct pid *file_holder(const struct file *file,
 			       struct address_space *mapping, struct pid *first)
@@ -130,12 +145,12 @@ static struct pid *file_holder(const struct file *file,
 		i_mmap_lock_read(mapping);
 	rcu_read_lock();
 	p = pid_task(first, PIDTYPE_TGID);
-	if (p && task_holds(p, file, mapping)) {
+	if (p && process_holds(p, file, mapping)) {
 		pid = get_pid(first);
 		goto out;
 	}
 	for_each_process(p) {
-		if (task_holds(p, file, mapping)) {
+		if (process_holds(p, file, mapping)) {
 			pid = get_pid(task_tgid(p));
 			break;
 		}

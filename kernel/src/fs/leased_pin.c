@@ -289,6 +289,12 @@ static bool leased_pin_counted(struct leased_pin *pin,
 	return false;
 }
 
+static bool layout_covers(const struct file_layout *lease, u64 start, u64 end)
+{
+	return lease->phase == LEASE_GRANTED && lease->start <= start &&
+	       end <= lease->end;
+}
+
 /* flc_lock is held.  May this lease carry a new pin? */
 static int layout_may_pin(struct file_layout *lease, u64 start, u64 end)
 {
@@ -307,7 +313,7 @@ static int layout_add_stake(struct file_layout *lease, struct pin_stake *stake)
 
 	spin_lock(&lease->ctx->flc_lock);
 	error = -EOPNOTSUPP;
-	if (lease->phase != LEASE_GRANTED)
+	if (!layout_covers(lease, stake->start, stake->last + 1))
 		goto unlock;
 	error = layout_may_pin(lease, stake->start, stake->last + 1);
 	if (error)
@@ -326,12 +332,6 @@ static int layout_add_stake(struct file_layout *lease, struct pin_stake *stake)
 unlock:
 	spin_unlock(&lease->ctx->flc_lock);
 	return error;
-}
-
-static bool layout_covers(const struct file_layout *lease, u64 start, u64 end)
-{
-	return lease->phase == LEASE_GRANTED && lease->start <= start &&
-	       end <= lease->end;
 }
 
 /* The lease of the mapping's own description, if it covers the range. */
@@ -585,15 +585,19 @@ static void leased_pin_wait_while(struct leased_pin *pin,
 	spin_lock(&pin->lock);
 }
 
-/* A revocation that ends in the subsystem's own release must not wait for itself. */
-static void leased_pin_wait_revoker(struct leased_pin *pin)
+/*
+ * Take pin->lock when no other task revokes the pin.  A revocation that ends in
+ * the subsystem's own release must not wait for itself.
+ */
+static void leased_pin_lock_unrevoked(struct leased_pin *pin)
 {
-	if (pin->revoker == current)
-		return;
-	lock_map_acquire(&leased_pin_end_map);
-	while (pin->state == PIN_REVOKING)
+	if (READ_ONCE(pin->revoker) != current) {
+		lock_map_acquire(&leased_pin_end_map);
+		lock_map_release(&leased_pin_end_map);
+	}
+	spin_lock(&pin->lock);
+	while (pin->state == PIN_REVOKING && pin->revoker != current)
 		leased_pin_wait_while(pin, PIN_REVOKING);
-	lock_map_release(&leased_pin_end_map);
 }
 
 /**
@@ -609,8 +613,7 @@ static void leased_pin_wait_revoker(struct leased_pin *pin)
  */
 void leased_pin_release_begin(struct leased_pin *pin)
 {
-	spin_lock(&pin->lock);
-	leased_pin_wait_revoker(pin);
+	leased_pin_lock_unrevoked(pin);
 	if (pin->state == PIN_LIVE)
 		pin->state = PIN_RELEASING;
 	spin_unlock(&pin->lock);
@@ -645,8 +648,7 @@ bool leased_pin_free_begin(struct leased_pin *pin)
 {
 	bool mine;
 
-	spin_lock(&pin->lock);
-	leased_pin_wait_revoker(pin);
+	leased_pin_lock_unrevoked(pin);
 	mine = pin->state != PIN_REVOKING && pin->state != PIN_GONE;
 	if (mine)
 		pin->state = PIN_RELEASING;

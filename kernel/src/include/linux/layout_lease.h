@@ -58,6 +58,8 @@ struct layout_break {
 	bool again;
 };
 
+struct file_lock_context *locks_get_lock_context(struct inode *inode, int type);
+
 #ifdef CONFIG_LAYOUT_LEASE
 
 /**
@@ -86,7 +88,10 @@ int layout_lease_get(struct file *filp);
 void layout_lease_close(struct file *filp);
 bool layout_lease_defer_fput(struct file *filp);
 
+bool layout_lease_held(struct file *filp);
+
 /* subtractive operations */
+void layout_break_none(struct layout_break *brk, struct inode *inode);
 int layout_break_begin(struct layout_break *brk, struct file *filp,
 		       struct inode *inode, u64 start, u64 end);
 bool layout_break_end(struct layout_break *brk);
@@ -101,7 +106,6 @@ void layout_lease_show_file_pins(struct seq_file *m, struct task_struct *task);
 void layout_lease_show_fdinfo(struct seq_file *m, struct file *filp);
 
 /* fs/locks.c for the lease core */
-struct file_lock_context *locks_get_lock_context(struct inode *inode, int type);
 void locks_show_layout(struct file_lock_core *flc,
 		       struct file_lock_context *ctx);
 void locks_hide_layout(struct file_lock_core *flc,
@@ -148,6 +152,16 @@ static inline void layout_lease_close(struct file *filp) { }
 static inline bool layout_lease_defer_fput(struct file *filp)
 {
 	return false;
+}
+
+static inline bool layout_lease_held(struct file *filp)
+{
+	return false;
+}
+
+static inline void layout_break_none(struct layout_break *brk,
+				     struct inode *inode)
+{
 }
 
 static inline int layout_break_begin(struct layout_break *brk,
