@@ -12,6 +12,7 @@
 
 #include "kselftest_harness.h"
 #include "lib/heldreg.h"
+#include "lib/report.h"
 #include "lib/rig.h"
 
 #define ROUNDS	(getenv("FLAYOUT_SLOW") ? 30 : 100)
@@ -329,6 +330,52 @@ TEST_F_TIMEOUT(hammer, take_drop_and_registration, 120)
 		TH_LOG("strange: %d %d %d", reg.strange, take.strange, drop.strange);
 	EXPECT_LT(0, reg.done);
 	EXPECT_EQ(0, lease_see(self->fd).pins);
+}
+
+/* Two that take through one description: it gets one lease, and one DROP ends it. */
+TEST_F_TIMEOUT(hammer, two_takers_and_a_dropper_leave_one_lease, 120)
+{
+	struct worker workers[] = { { .self = self }, { .self = self }, { .self = self } };
+	void *(*const work[])(void *) = { taker, taker, dropper };
+	char line[REPORT_LINE];
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < ARRAY_SIZE(workers); i++)
+		ASSERT_EQ(0, pthread_create(&workers[i].thread, NULL, work[i], &workers[i]));
+	usleep(3000 * 1000);
+	for (i = 0; i < ARRAY_SIZE(workers); i++) {
+		end_worker(&workers[i]);
+		EXPECT_EQ(0, workers[i].wrong)
+			TH_LOG("strange: %d", workers[i].strange);
+	}
+	ret = lease_drop(self->fd);
+	EXPECT_TRUE(ret == 0 || ret == -ENOENT);
+	EXPECT_EQ(0, report_find(REPORT_LEASES, "lease", "", line));
+	EXPECT_EQ(0, report_find("/proc/locks", "", "LAYOUT", line));
+}
+
+/* The lease is made smaller while regions far in it are registered: never a pin beside it. */
+TEST_F_TIMEOUT(hammer, no_pin_is_left_beside_a_shrinking_lease, 120)
+{
+	struct worker reg = { .self = self };
+	int i, ret;
+
+	self->map += 2 * MIB;
+	ASSERT_EQ(0, pthread_create(&reg.thread, NULL, registrar, &reg));
+	for (i = 0; i < ROUNDS * 4; i++) {
+		EXPECT_EQ(0, lease_take_all(self->fd));
+		usleep(i * 53 % 2000);
+		ret = lease_take(self->fd, 0, 0, 2 * MIB, LEASE_NO_EVENT);
+		EXPECT_TRUE(ret == 0 || ret == -EBUSY);
+		if (!ret)
+			EXPECT_EQ(0, lease_see(self->fd).pins);
+	}
+	end_worker(&reg);
+	self->map -= 2 * MIB;
+	EXPECT_EQ(0, reg.wrong)
+		TH_LOG("strange: %d", reg.strange);
+	EXPECT_LT(0, reg.done);
 }
 
 /* Many short lives: each takes a lease, pins, forks, and ends without a word. */

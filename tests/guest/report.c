@@ -389,6 +389,17 @@ TEST_F(pins, file_pins_is_not_for_strangers)
 		TH_LOG("got %ld", ret);
 }
 
+TEST_F(pins, a_revoked_lease_is_no_lock_in_fdinfo)
+{
+	char path[64], line[REPORT_LINE];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", self->fd);
+	EXPECT_EQ(1, report_find(path, "lock:", "LAYOUT ACTIVE", line));
+	ASSERT_EQ(0, lease_revoke(self->fd, 0));
+	EXPECT_EQ(0, report_find(path, "lock:", "LAYOUT", line));
+	EXPECT_EQ(0, report_find(path, "layout_lease:", "", line));
+}
+
 TEST_F(pins, fdinfo_of_the_context_shows_its_pin)
 {
 	char path[64], line[REPORT_LINE];
