@@ -438,4 +438,105 @@ TEST_F(brk, a_holder_of_one_lease_breaks_anothers)
 	EXPECT_EQ(LAYOUT_ACTIVE, peer_lease_state(&self->rig.other));
 }
 
+/* What was promised when the break began holds, shorter or longer. */
+TEST_F_TIMEOUT(brk, a_changed_break_time_is_for_later_breaks, 60)
+{
+	ASSERT_EQ(0, break_time_set(2));
+	ASSERT_EQ(0, lease_take(self->fd, 0, 0, 0, self->rig.event));
+	ASSERT_EQ(0, rig_start(&self->rig, do_truncate, CUT, 0));
+	ASSERT_EQ(1, lease_events(self->rig.event, QUICK));
+	ASSERT_EQ(0, break_time_set(BREAK_TIME_DEFAULT));
+	EXPECT_EQ(0, peer_result(&self->rig.other, 2000 + QUICK));
+	EXPECT_EQ(LAYOUT_REVOKED, lease_see(self->fd).state);
+
+	ASSERT_EQ(0, lease_take(self->fd, 0, 0, 0, self->rig.event));
+	ASSERT_EQ(0, rig_start(&self->rig, do_truncate, PAGE, 0));
+	ASSERT_EQ(0, lease_wait_state(self->fd, LAYOUT_BREAKING, QUICK));
+	ASSERT_EQ(0, break_time_set(0));
+	EXPECT_TRUE(peer_busy(&self->rig.other, 1000));
+	EXPECT_LT(BREAK_TIME_DEFAULT * 1000 / 2, lease_see(self->fd).break_msecs);
+	ASSERT_EQ(0, lease_drop(self->fd));
+	EXPECT_EQ(0, peer_result(&self->rig.other, QUICK));
+}
+
+TEST_F(brk, a_very_long_break_time_is_none_at_all)
+{
+	ASSERT_EQ(0, break_time_set(0x7fffffff));
+	ASSERT_EQ(0, lease_take(self->fd, 0, 0, 0, self->rig.event));
+	ASSERT_EQ(0, rig_start(&self->rig, do_truncate, CUT, 0));
+	ASSERT_EQ(1, lease_events(self->rig.event, QUICK));
+	EXPECT_EQ(0xffffffff, lease_see(self->fd).break_msecs);
+	EXPECT_TRUE(peer_busy(&self->rig.other, 500));
+	EXPECT_EQ(LAYOUT_BREAKING, lease_see(self->fd).state);
+	ASSERT_EQ(0, lease_drop(self->fd));
+	EXPECT_EQ(0, peer_result(&self->rig.other, QUICK));
+}
+
+TEST_F(brk, the_time_left_runs_down)
+{
+	unsigned int left;
+
+	ASSERT_EQ(0, break_time_set(20));
+	ASSERT_EQ(0, lease_take(self->fd, 0, 0, 0, self->rig.event));
+	ASSERT_EQ(0, rig_start(&self->rig, do_truncate, CUT, 0));
+	ASSERT_EQ(1, lease_events(self->rig.event, QUICK));
+	left = lease_see(self->fd).break_msecs;
+	EXPECT_GE(20000, left);
+	usleep(300000);
+	EXPECT_GE(left - 250, lease_see(self->fd).break_msecs);
+	ASSERT_EQ(0, lease_drop(self->fd));
+	EXPECT_EQ(0, peer_result(&self->rig.other, QUICK));
+	EXPECT_EQ(0, lease_see(self->fd).break_msecs);
+}
+
+/* A dropped lease that was being broken leaves nothing behind. */
+TEST_F(brk, after_an_interrupted_breaker_the_lease_can_be_dropped_and_retaken)
+{
+	ASSERT_EQ(0, lease_take(self->fd, 0, 0, 0, self->rig.event));
+	ASSERT_EQ(0, rig_start(&self->rig, do_truncate, CUT, 0));
+	ASSERT_EQ(1, lease_events(self->rig.event, QUICK));
+	peer_interrupt(&self->rig.other);
+	ASSERT_EQ(-EINTR, peer_result(&self->rig.other, QUICK));
+	EXPECT_EQ(-EAGAIN, lease_take_all(self->fd));
+	ASSERT_EQ(0, lease_drop(self->fd));
+	EXPECT_EQ(LAYOUT_NONE, lease_see(self->fd).state);
+	ASSERT_EQ(0, lease_take_all(self->fd));
+	EXPECT_EQ(LAYOUT_ACTIVE, lease_see(self->fd).state);
+	EXPECT_TRUE(rig_untouched(&self->rig));
+}
+
+/* One who lets go, one who is deaf, and the breaker's own. */
+TEST_F_TIMEOUT(brk, a_breaker_settles_all_kinds_of_leases, 60)
+{
+	ASSERT_EQ(0, break_time_set(2));
+	ASSERT_EQ(0, lease_take(self->fd, 0, 0, 0, self->rig.event));
+	ASSERT_EQ(0, peer_take(&self->rig.third, &self->rig, 0));
+	ASSERT_EQ(0, peer_take(&self->rig.other, &self->rig, LAYOUT_LEASE_UNBREAK));
+	ASSERT_EQ(0, rig_start(&self->rig, do_truncate, CUT, 0));
+	ASSERT_EQ(1, lease_events(self->rig.event, QUICK));
+	EXPECT_EQ(LAYOUT_BREAKING, peer_lease_state(&self->rig.third));
+	ASSERT_EQ(0, lease_drop(self->fd));
+	EXPECT_EQ(0, peer_result(&self->rig.other, 2000 + QUICK));
+	EXPECT_LE(1500, self->rig.other.ms);
+	EXPECT_EQ(LAYOUT_NONE, lease_see(self->fd).state);
+	EXPECT_EQ(LAYOUT_REVOKED, peer_lease_state(&self->rig.third));
+	EXPECT_EQ(LAYOUT_ACTIVE, peer_lease_state(&self->rig.other));
+	EXPECT_EQ(CUT, file_size(self->rig.path));
+}
+
+/* From the second breaker on, nobody prolongs a break that runs. */
+TEST_F_TIMEOUT(brk, later_breakers_do_not_prolong_a_break, 60)
+{
+	struct cut cut = cut_of(self->rig.path, MIB, 0);
+
+	ASSERT_EQ(0, break_time_set(3));
+	ASSERT_EQ(0, lease_take_all(self->fd));
+	ASSERT_EQ(0, rig_start(&self->rig, do_truncate, CUT, 0));
+	EXPECT_TRUE(peer_busy(&self->rig.other, 2000));
+	ASSERT_EQ(0, peer_start(&self->rig.third, do_truncate, &cut, sizeof(cut), -1));
+	EXPECT_EQ(0, peer_result(&self->rig.third, 1500 + QUICK));
+	EXPECT_EQ(0, peer_result(&self->rig.other, QUICK));
+	EXPECT_GT(1500 + env_ms(1000), self->rig.third.ms);
+}
+
 TEST_HARNESS_MAIN

@@ -22,10 +22,12 @@
 
 #include <trace/events/layout_lease.h>
 
-/* One lease an operation has met. */
+/* One lease an operation has met, and where. */
 struct met_lease {
 	struct list_head entry;
 	struct file_layout *lease;	/* a reference */
+	u64 start;
+	u64 end;
 	bool own;
 };
 
@@ -107,8 +109,11 @@ static struct pid *layout_signal_target(struct file_layout *lease,
 	*signum = 0;
 	if (fown) {
 		read_lock_irq(&fown->lock);
-		pid = get_pid(fown->pid);
-		*type = fown->pid_type;
+		/* else it is who took an ordinary lease, and that one's only */
+		if (fown->asked) {
+			pid = get_pid(fown->pid);
+			*type = fown->pid_type;
+		}
 		*signum = fown->signum;
 		read_unlock_irq(&fown->lock);
 	}
@@ -154,7 +159,32 @@ out:
 
 static unsigned long layout_break_deadline(void)
 {
-	return jiffies + (unsigned long)max(locks_lease_break_time(), 0) * HZ;
+	u64 wait = (u64)max(locks_lease_break_time(), 0) * HZ;
+
+	return jiffies + (unsigned long)min_t(u64, wait, MAX_JIFFY_OFFSET);
+}
+
+/* Something new is to be changed: by eventfd at once, by signal if we return. */
+static bool layout_break_news(struct file_layout *lease)
+{
+	if (lease->event)
+		eventfd_signal(lease->event);
+	trace_layout_lease_break(lease);
+	return true;
+}
+
+/*
+ * A lease that is BREAKING meets another operation.  The deadline stays.  If
+ * more is to be changed than the holder was told, he is told again: he may be
+ * about to shrink his lease off the range he knows.
+ */
+static bool layout_break_widen(struct file_layout *lease, u64 start, u64 end)
+{
+	if (lease->break_start <= start && end <= lease->break_end)
+		return false;
+	lease->break_start = min(lease->break_start, start);
+	lease->break_end = max(lease->break_end, end);
+	return layout_break_news(lease);
 }
 
 /*
@@ -169,20 +199,14 @@ static bool layout_break_start(struct file_layout *lease, u64 start, u64 end,
 	if (lease->phase != LEASE_GRANTED ||
 	    !layout_overlaps(lease, start, end))
 		return false;
-	if (lease->breaking) {
-		lease->break_start = min(lease->break_start, start);
-		lease->break_end = max(lease->break_end, end);
-		return false;
-	}
+	if (lease->breaking)
+		return layout_break_widen(lease, start, end);
 	lease->breaking = true;
 	lease->break_start = start;
 	lease->break_end = end;
 	lease->deadline = deadline;
 	mod_delayed_work(layout_wq, &lease->expiry, max(delay, 0L));
-	if (lease->event)
-		eventfd_signal(lease->event);
-	trace_layout_lease_break(lease);
-	return true;
+	return layout_break_news(lease);
 }
 
 static void layout_deny(struct file_layout *lease)
@@ -207,6 +231,18 @@ static void layout_forget_met(struct list_head *met)
 	}
 }
 
+static bool layout_has_met(struct list_head *met,
+			   const struct file_layout *lease)
+{
+	struct met_lease *m;
+
+	list_for_each_entry(m, met, entry) {
+		if (m->lease == lease)
+			return true;
+	}
+	return false;
+}
+
 /* All leases in the way; each with whether it is the operation's own. */
 static int layout_meet(struct inode *inode, struct file *filp, u64 start,
 		       u64 end, struct list_head *met)
@@ -217,12 +253,18 @@ static int layout_meet(struct inode *inode, struct file *filp, u64 start,
 
 	while ((lease = layout_next(inode, id, start, end))) {
 		id = lease->id;
+		if (layout_has_met(met, lease)) {
+			layout_put(lease);
+			continue;
+		}
 		m = kmalloc(sizeof(*m), GFP_KERNEL_ACCOUNT);
 		if (!m) {
 			layout_put(lease);
 			return -ENOMEM;
 		}
 		m->lease = lease;
+		m->start = start;
+		m->end = end;
 		m->own = layout_is_holder(lease, filp);
 		list_add_tail(&m->entry, met);
 	}
@@ -241,8 +283,7 @@ static bool layout_pins_in_way(struct file_layout *lease, u64 start, u64 end)
 }
 
 /* Is the operation refused?  Leases that do so are told, all of them. */
-static int layout_refused(struct inode *inode, struct list_head *met,
-			  u64 start, u64 end, bool any)
+static int layout_refused(struct inode *inode, struct list_head *met, bool any)
 {
 	struct file_lock_context *ctx = locks_inode_context(inode);
 	bool denied = false, deadlock = false;
@@ -253,12 +294,13 @@ static int layout_refused(struct inode *inode, struct list_head *met,
 		struct file_layout *lease = m->lease;
 
 		if (!layout_in_force(lease) ||
-		    !layout_overlaps(lease, start, end))
+		    !layout_overlaps(lease, m->start, m->end))
 			continue;
 		if (lease->phase == LEASE_GRANTING && !any) {
 			lease->cancelled = true;
 		} else if (m->own) {
-			deadlock |= any || layout_pins_in_way(lease, start, end);
+			deadlock |= any || layout_pins_in_way(lease, m->start,
+							      m->end);
 		} else if (any || (lease->unbreak &&
 				   lease->phase == LEASE_GRANTED)) {
 			layout_deny(lease);
@@ -330,15 +372,15 @@ static int layout_wait_met(struct layout_break *brk, struct list_head *met)
 
 static int layout_break_settle(struct layout_break *brk, struct file *filp)
 {
+	/* Inside of another operation the locks of a stacked file system are held. */
 	bool nonblock = (filp && (filp->f_flags & O_NONBLOCK)) ||
-			(current->flags & PF_KTHREAD);
+			(current->flags & PF_KTHREAD) || brk->outer;
 	LIST_HEAD(met);
 	int error;
 
 	error = layout_meet(brk->inode, filp, brk->start, brk->end, &met);
 	if (!error)
-		error = layout_refused(brk->inode, &met, brk->start, brk->end,
-				       false);
+		error = layout_refused(brk->inode, &met, false);
 	if (!error && layout_break_met(brk, &met))
 		error = nonblock ? -EWOULDBLOCK : layout_wait_met(brk, &met);
 	layout_forget_met(&met);
@@ -348,6 +390,16 @@ static int layout_break_settle(struct layout_break *brk, struct file *filp)
 /*
  * For file systems and the VFS
  */
+
+/* Blocks are what can be changed. */
+static void layout_round_to_blocks(const struct inode *inode, u64 *start,
+				   u64 *end)
+{
+	u64 block = i_blocksize(inode);
+
+	*start = round_down(*start, block);
+	*end = *end > LAYOUT_EOF - block ? LAYOUT_EOF : round_up(*end, block);
+}
 
 /**
  * layout_break_none - an operation begins that meets no lease, as things are
@@ -385,19 +437,20 @@ EXPORT_SYMBOL_GPL(layout_break_none);
  *
  * Context: process context without any lock or freeze protection; sleeps for
  * holders, interruptibly and no longer than fs.lease-break-time and what
- * devices need to let go, unless @filp is O_NONBLOCK or this is a kernel thread.
+ * devices need to let go, unless @filp is O_NONBLOCK, this is a kernel thread, or
+ * it runs inside of another operation, that of a stacked file system.
  * Return: 0; ETXTBSY: an unbreakable lease refuses; EDEADLK: over the caller's
  * own pins; EWOULDBLOCK: a break was begun; ERESTARTSYS; ENOMEM.
  */
 int layout_break_begin(struct layout_break *brk, struct file *filp,
 		       struct inode *inode, u64 start, u64 end)
 {
-	u64 block = i_blocksize(inode);
 	int error;
 
 	layout_break_none(brk, inode);
-	brk->start = round_down(start, block);
-	brk->end = end > LAYOUT_EOF - block ? LAYOUT_EOF : round_up(end, block);
+	brk->start = start;
+	brk->end = end;
+	layout_round_to_blocks(inode, &brk->start, &brk->end);
 	if (!layout_leases_present(inode))
 		return 0;
 	might_sleep();
@@ -555,6 +608,32 @@ int layout_break_check(struct inode *inode, u64 start, u64 end)
 EXPORT_SYMBOL_GPL(layout_break_check);
 
 /**
+ * layout_leased - is any of the range leased, or about to be?
+ * @inode: what an operation would trim
+ * @start: first byte
+ * @end: behind the last byte, or LAYOUT_EOF
+ *
+ * For operations that may be left out instead of breaking a lease: dropping what
+ * was preallocated beyond the end of a file.
+ *
+ * Context: i_rwsem held for writing: what is not leased stays so until it is
+ * released; takes flc_lock.
+ * Return: true if so.
+ */
+bool layout_leased(struct inode *inode, u64 start, u64 end)
+{
+	struct file_layout *lease;
+
+	if (!layout_leases_present(inode))
+		return false;
+	lease = layout_next(inode, 0, start, end);
+	if (lease)
+		layout_put(lease);
+	return lease;
+}
+EXPORT_SYMBOL_GPL(layout_leased);
+
+/**
  * layout_lease_refuse - an operation that no layout lease permits
  * @inode: one of the files whose blocks it would share or exchange
  * @filp: description it comes through; NULL in a check under file system locks
@@ -573,12 +652,64 @@ int layout_lease_refuse(struct inode *inode, struct file *filp, u64 start,
 	LIST_HEAD(met);
 	int error;
 
-	if (!layout_leases_present(inode))
+	if (start >= end || !layout_leases_present(inode))
 		return 0;
+	layout_round_to_blocks(inode, &start, &end);
 	error = layout_meet(inode, filp, start, end, &met);
 	if (!error)
-		error = layout_refused(inode, &met, start, end, true);
+		error = layout_refused(inode, &met, true);
 	layout_forget_met(&met);
 	return error;
 }
 EXPORT_SYMBOL_GPL(layout_lease_refuse);
+
+/* One operation on two ranges of a file is denied once by each lease. */
+static int layout_refuse_within(struct file *file1, u64 start1, u64 end1,
+				struct file *file2, u64 start2, u64 end2)
+{
+	struct inode *inode = file_inode(file1);
+	LIST_HEAD(met);
+	int error;
+
+	if (start1 >= end1 || !layout_leases_present(inode))
+		return 0;
+	layout_round_to_blocks(inode, &start1, &end1);
+	layout_round_to_blocks(inode, &start2, &end2);
+	error = layout_meet(inode, file1, start1, end1, &met);
+	if (!error)
+		error = layout_meet(inode, file2, start2, end2, &met);
+	if (!error)
+		error = layout_refused(inode, &met, true);
+	layout_forget_met(&met);
+	return error;
+}
+
+/**
+ * layout_lease_refuse_two - an operation on two files that no lease permits
+ * @file1: a description of one
+ * @start1: first byte there
+ * @end1: behind the last byte, or LAYOUT_EOF
+ * @file2: a description of the other, which may be the same file
+ * @start2: first byte there
+ * @end2: behind the last byte, or LAYOUT_EOF
+ *
+ * The first step of sharing and exchanging blocks, after all checks that have
+ * nothing to do with leases.  Each lease is told once.
+ *
+ * Context: see layout_lease_refuse().
+ * Return: 0; ETXTBSY over a lease of others on either file; else EDEADLK over
+ * the caller's own; ENOMEM.
+ */
+int layout_lease_refuse_two(struct file *file1, u64 start1, u64 end1,
+			    struct file *file2, u64 start2, u64 end2)
+{
+	int error1, error2;
+
+	if (file_inode(file1) == file_inode(file2))
+		return layout_refuse_within(file1, start1, end1, file2, start2,
+					    end2);
+	error1 = layout_lease_refuse(file_inode(file1), file1, start1, end1);
+	error2 = layout_lease_refuse(file_inode(file2), file2, start2, end2);
+	return error2 == -ETXTBSY || !error1 ? error2 : error1;
+}
+EXPORT_SYMBOL_GPL(layout_lease_refuse_two);

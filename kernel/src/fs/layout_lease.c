@@ -340,6 +340,20 @@ void layout_revoke(struct file_layout *lease)
 		wait_event(lease->wait, !layout_revoking(lease));
 }
 
+/*
+ * Timers end early if they are longer than the timer wheel, a few days: wait for
+ * the rest of the time.
+ */
+static void layout_expire_later(struct file_layout *lease)
+{
+	spin_lock(&lease->ctx->flc_lock);
+	if (lease->phase == LEASE_GRANTED && lease->breaking &&
+	    !layout_expired(lease))
+		mod_delayed_work(layout_wq, &lease->expiry,
+				 lease->deadline - jiffies);
+	spin_unlock(&lease->ctx->flc_lock);
+}
+
 /* The holder had its time.  The lease is alive: layout_unlink() waits for us. */
 static void layout_expire(struct work_struct *work)
 {
@@ -348,6 +362,8 @@ static void layout_expire(struct work_struct *work)
 	lease = container_of(work, struct file_layout, expiry.work);
 	if (layout_revoke_claim(lease, true))
 		layout_revoke_claimed(lease);
+	else
+		layout_expire_later(lease);
 }
 
 /**
@@ -376,6 +392,41 @@ void layout_lease_close(struct file *filp)
 	layout_invalidate_owners(&doomed);
 	layout_put(lease);
 }
+
+/* A lease that was inserted and is not granted yet shall not be. */
+static void layout_cancel(struct file_layout *lease)
+{
+	spin_lock(&lease->ctx->flc_lock);
+	lease->cancelled = true;
+	spin_unlock(&lease->ctx->flc_lock);
+}
+
+/**
+ * layout_lease_revoke_sb - the device of a file system is about to go
+ * @sb: the file system
+ *
+ * Takes all its layout leases away, pins and all, and permits no new ones: pins
+ * are not waited for when the memory itself is removed.
+ *
+ * Context: process context; s_umount may be held.  Waits for devices, never for
+ * user space.
+ */
+void layout_lease_revoke_sb(struct super_block *sb)
+{
+	struct file_layout *lease;
+	struct inode *inode;
+	u64 id = 0;
+
+	sb->s_iflags |= SB_I_NOLAYOUT;
+	while ((lease = layout_next_of_sb(sb, id, &inode))) {
+		id = lease->id;
+		layout_cancel(lease);
+		layout_revoke(lease);
+		layout_put(lease);
+		iput(inode);
+	}
+}
+EXPORT_SYMBOL_GPL(layout_lease_revoke_sb);
 
 /*
  * A leased file that a kernel thread drops last must not make the delayed
@@ -428,6 +479,8 @@ static int layout_may_take(struct file *filp, bool unbreak)
 		return -EOPNOTSUPP;
 	if (!locks_leases_enabled())
 		return -EINVAL;
+	if (inode->i_sb->s_iflags & SB_I_NOLAYOUT)
+		return -EIO;
 	if (unbreak && !(filp->f_mode & FMODE_WRITE))
 		return -EPERM;
 	return security_file_lock(filp, F_RDLCK);
@@ -511,7 +564,9 @@ static int layout_grant(struct file_layout *lease)
 
 	layout_publish(lease);
 	spin_lock(&lease->ctx->flc_lock);
-	if (lease->cancelled) {
+	if (lease->inode->i_sb->s_iflags & SB_I_NOLAYOUT) {
+		error = -EIO;
+	} else if (lease->cancelled) {
 		error = -EAGAIN;
 	} else {
 		WRITE_ONCE(lease->phase, LEASE_GRANTED);
@@ -885,6 +940,8 @@ int fcntl_setlayout(unsigned int fd, struct file *filp,
 static void layout_fill(const struct file_layout *lease,
 			struct layout_lease *ll)
 {
+	unsigned long now = jiffies;
+
 	ll->state = layout_state(lease);
 	ll->flags = lease->unbreak ? LAYOUT_LEASE_UNBREAK : 0;
 	ll->start = lease->start;
@@ -898,8 +955,9 @@ static void layout_fill(const struct file_layout *lease,
 	ll->break_start = lease->break_start;
 	if (lease->break_end != LAYOUT_EOF)
 		ll->break_len = lease->break_end - lease->break_start;
-	if (time_before(jiffies, lease->deadline))
-		ll->break_msecs = jiffies_to_msecs(lease->deadline - jiffies);
+	if (time_before(now, lease->deadline))
+		ll->break_msecs = min_t(u64, jiffies64_to_msecs(lease->deadline - now),
+					U32_MAX);
 }
 
 /**

@@ -169,6 +169,8 @@ bool layout_range_is_broken(struct file_lock_context *ctx,
 
 /* layout_report.c */
 extern struct mutex layout_report_mutex;
+struct file_layout *layout_next_of_sb(struct super_block *sb, u64 after,
+				      struct inode **inode);
 void layout_publish(struct file_layout *lease);
 void layout_unpublish(struct file_layout *lease);
 struct pid *layout_live_holder(struct file_layout *lease);

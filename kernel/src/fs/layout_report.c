@@ -55,6 +55,37 @@ void layout_unpublish(struct file_layout *lease)
 	mutex_unlock(&layout_report_mutex);
 }
 
+/**
+ * layout_next_of_sb - walk the leases on the files of a file system
+ * @sb: the file system
+ * @after: id of the lease before; 0 for the first
+ * @inode: out: the leased inode, a reference
+ *
+ * Context: process context; takes layout_report_mutex.
+ * Return: the next published lease, referenced, or NULL.
+ */
+struct file_layout *layout_next_of_sb(struct super_block *sb, u64 after,
+				      struct inode **inode)
+{
+	struct file_layout *lease, *found = NULL;
+
+	mutex_lock(&layout_report_mutex);
+	list_for_each_entry(lease, &layouts, published) {
+		if (lease->inode->i_sb != sb || lease->id <= after)
+			continue;
+		if (found && found->id < lease->id)
+			continue;
+		found = lease;
+	}
+	if (found) {
+		kref_get(&found->ref);
+		*inode = found->inode;
+		ihold(*inode);
+	}
+	mutex_unlock(&layout_report_mutex);
+	return found;
+}
+
 /*
  * Who holds a file
  */

@@ -805,6 +805,53 @@ bool layout_pinned(struct file_layout *lease, u64 start, u64 end)
 	return pin_tree_iter_first(&lease->pins, start, end - 1);
 }
 
+/* flc_lock is held. */
+static bool layout_pinned_for_write(struct file_layout *lease, u64 start,
+				    u64 end)
+{
+	struct pin_stake *stake;
+
+	stake = pin_tree_iter_first(&lease->pins, start, end - 1);
+	while (stake && !stake->pin->write)
+		stake = pin_tree_iter_next(stake, start, end - 1);
+	return stake;
+}
+
+/**
+ * layout_written_by_device - may a device write to a range at any time?
+ * @inode: kept alive by the caller
+ * @start: first byte
+ * @end: behind the last byte
+ *
+ * For writeback, which must not forget such a range when it has flushed it: no
+ * page fault tells of the next write.  Ask when the range has been
+ * write-protected: whoever pins a page of it for writing after that faults.
+ *
+ * Context: any that flc_lock may be taken in.
+ * Return: true if a pin for writing overlaps the range.
+ */
+bool layout_written_by_device(struct inode *inode, u64 start, u64 end)
+{
+	struct file_lock_context *ctx;
+	struct file_layout *lease;
+	bool written = false;
+
+	/*
+	 * Pairs with the reference GUP takes before it looks at the page table
+	 * a second time: who has found a page writable, which we have just
+	 * write-protected, has put its pin on the lease before.
+	 */
+	smp_mb();
+	if (!layout_leases_present(inode))
+		return false;
+	ctx = locks_inode_context(inode);
+	spin_lock(&ctx->flc_lock);
+	list_for_each_entry(lease, &ctx->flc_layout, c.flc_list)
+		written |= layout_pinned_for_write(lease, start, end);
+	spin_unlock(&ctx->flc_lock);
+	return written;
+}
+
 /**
  * layout_pinned_outside - does a pin of the lease reach beyond a range?
  * @lease: the lease

@@ -31,6 +31,7 @@ struct file;
 struct inode;
 struct layout_lease;
 struct seq_file;
+struct super_block;
 struct task_struct;
 
 #define LAYOUT_EOF	((u64)LLONG_MAX)
@@ -84,11 +85,13 @@ int fcntl_revokelayout(struct file *filp, const u64 __user *arg);
 int layout_lease_set(unsigned int fd, struct file *filp, int arg);
 int layout_lease_get(struct file *filp);
 
-/* the end of a buffer file, from __fput() and fput() */
+/* the end of a buffer file, from __fput() and fput(), or of its device */
 void layout_lease_close(struct file *filp);
 bool layout_lease_defer_fput(struct file *filp);
+void layout_lease_revoke_sb(struct super_block *sb);
 
 bool layout_lease_held(struct file *filp);
+bool layout_written_by_device(struct inode *inode, u64 start, u64 end);
 
 /* subtractive operations */
 void layout_break_none(struct layout_break *brk, struct inode *inode);
@@ -96,8 +99,11 @@ int layout_break_begin(struct layout_break *brk, struct file *filp,
 		       struct inode *inode, u64 start, u64 end);
 bool layout_break_end(struct layout_break *brk);
 int layout_break_check(struct inode *inode, u64 start, u64 end);
+bool layout_leased(struct inode *inode, u64 start, u64 end);
 int layout_lease_refuse(struct inode *inode, struct file *filp, u64 start,
 			u64 end);
+int layout_lease_refuse_two(struct file *file1, u64 start1, u64 end1,
+			    struct file *file2, u64 start2, u64 end2);
 
 /* reports */
 void layout_lease_show_lock(struct seq_file *m, struct file_lock_core *flc,
@@ -154,7 +160,15 @@ static inline bool layout_lease_defer_fput(struct file *filp)
 	return false;
 }
 
+static inline void layout_lease_revoke_sb(struct super_block *sb) { }
+
 static inline bool layout_lease_held(struct file *filp)
+{
+	return false;
+}
+
+static inline bool layout_written_by_device(struct inode *inode, u64 start,
+					    u64 end)
 {
 	return false;
 }
@@ -181,8 +195,20 @@ static inline int layout_break_check(struct inode *inode, u64 start, u64 end)
 	return 0;
 }
 
+static inline bool layout_leased(struct inode *inode, u64 start, u64 end)
+{
+	return false;
+}
+
 static inline int layout_lease_refuse(struct inode *inode, struct file *filp,
 				      u64 start, u64 end)
+{
+	return 0;
+}
+
+static inline int layout_lease_refuse_two(struct file *file1, u64 start1,
+					  u64 end1, struct file *file2,
+					  u64 start2, u64 end2)
 {
 	return 0;
 }

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The operations on a leased and pinned file that free, move or share blocks
- * in other ways than truncate and a punched hole.  None may succeed: after
- * each, the file has the very blocks it had, and RDMA still reaches them.
- */
+/* Operations that free, move or share blocks, one table of them; see operation.h. */
 #include <errno.h>
 #include <linux/ext4.h>
 #include <linux/fs.h>
@@ -11,9 +7,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "kselftest_harness.h"
-#include "lib/rig.h"
+#include "operation.h"
+#include "rig.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof(*(a)))
 
 /* These ioctls are in no header that make headers_install installs. */
 struct xfs_bulkstat_old {
@@ -52,6 +51,13 @@ struct xfs_exchange {
 	__u64 file1_offset, file2_offset, length, flags;
 };
 
+struct xfs_commit {
+	__s32 file1_fd;
+	__u32 pad;
+	__u64 file1_offset, file2_offset, length, flags;
+	__u64 file2_freshness[6];
+};
+
 struct xfs_flock {
 	__s16 type, whence;
 	__s64 start, len;
@@ -64,6 +70,8 @@ struct xfs_flock {
 #define XFS_BULKSTAT	_IOWR('X', 102, struct xfs_bulk)
 #define XFS_SWAPEXT	_IOWR('X', 109, struct xfs_swap)
 #define XFS_EXCHANGE	_IOW('X', 129, struct xfs_exchange)
+#define XFS_START	_IOR('X', 130, struct xfs_commit)
+#define XFS_COMMIT	_IOW('X', 131, struct xfs_commit)
 
 /* The other file of the operations on two: as large, beside the first. */
 static int donor(struct cut *cut, char *path)
@@ -174,6 +182,24 @@ static int exchange(int fd, int other, struct cut *cut)
 	return ioctl(fd, XFS_EXCHANGE, &range);
 }
 
+static int exchange_as_second(int fd, int other, struct cut *cut)
+{
+	return exchange(other, fd, cut);
+}
+
+/* Exchange if nobody has changed the file since it was looked at. */
+static int commit(int fd, int other, struct cut *cut)
+{
+	struct xfs_commit range = {
+		.file1_fd = other,
+		.file1_offset = cut->start,
+		.file2_offset = cut->start,
+		.length = cut->len,
+	};
+
+	return ioctl(fd, XFS_START, &range) ? -1 : ioctl(fd, XFS_COMMIT, &range);
+}
+
 static int swap_extents(int fd, int other, struct cut *cut)
 {
 	struct xfs_swap swap = { .fd_target = fd, .fd_tmp = other, .length = RIG_SIZE };
@@ -187,6 +213,11 @@ static int swap_extents(int fd, int other, struct cut *cut)
 	if (ioctl(fd, XFS_BULKSTAT, &bulk))
 		return -1;
 	return ioctl(fd, XFS_SWAPEXT, &swap);
+}
+
+static int swap_extents_as_donor(int fd, int other, struct cut *cut)
+{
+	return swap_extents(other, fd, cut);
 }
 
 static int move_extents(int fd, int other, struct cut *cut)
@@ -231,156 +262,52 @@ WITH_DONOR(clone_range_from)
 WITH_DONOR(dedupe_into)
 WITH_DONOR(dedupe_from)
 WITH_DONOR(exchange)
+WITH_DONOR(exchange_as_second)
+WITH_DONOR(commit)
 WITH_DONOR(swap_extents)
+WITH_DONOR(swap_extents_as_donor)
 WITH_DONOR(move_extents)
 WITH_DONOR(move_extents_from)
 WITH_DONOR(swap_boot)
 WITH_DONOR(unreserve)
 
-enum { EXT4 = 1, XFS = 2, BOTH = EXT4 | XFS };
-
-/* @refused: over any layout lease; the others begin a break over a breakable one. */
-static const struct operation {
-	const char *name;
-	peer_fn fn;
-	int where;
-	bool refused;
-} operations[] = {
-	{ "collapse range", do_collapse, BOTH, false },
-	{ "insert range", do_insert, BOTH, false },
-	{ "zero range", do_zero, BOTH, false },
-	{ "MADV_REMOVE", do_madv_remove, BOTH, false },
-	{ "UNRESVSP", do_unreserve, BOTH, false },
-	{ "FICLONE into it", do_clone_into, XFS, true },
-	{ "FICLONE from it", do_clone_from, XFS, true },
-	{ "FICLONERANGE into it", do_clone_range_into, XFS, true },
-	{ "FICLONERANGE from it", do_clone_range_from, XFS, true },
-	{ "FIDEDUPERANGE into it", do_dedupe_into, XFS, true },
-	{ "FIDEDUPERANGE from it", do_dedupe_from, XFS, true },
-	{ "EXCHANGE_RANGE", do_exchange, XFS, true },
-	{ "SWAPEXT", do_swap_extents, XFS, true },
-	{ "MOVE_EXT", do_move_extents, EXT4, true },
-	{ "MOVE_EXT as donor", do_move_extents_from, EXT4, true },
-	{ "SWAP_BOOT", do_swap_boot, EXT4, true },
+const struct operation operations[] = {
+	{ "truncate", do_truncate, OP_BOTH, OP_TO_END },
+	{ "ftruncate", do_ftruncate, OP_BOTH, OP_TO_END },
+	{ "open with O_TRUNC", do_open_trunc, OP_BOTH, OP_WHOLE | OP_TO_END },
+	{ "punch hole", do_punch, OP_BOTH, 0 },
+	{ "zero range", do_zero, OP_BOTH, 0 },
+	{ "MADV_REMOVE", do_madv_remove, OP_BOTH, 0 },
+	{ "UNRESVSP", do_unreserve, OP_BOTH, 0 },
+	{ "collapse range", do_collapse, OP_BOTH, OP_TO_END },
+	{ "insert range", do_insert, OP_BOTH, OP_TO_END },
+	{ "FICLONE into it", do_clone_into, OP_XFS, OP_REFUSED | OP_WHOLE },
+	{ "FICLONE from it", do_clone_from, OP_XFS, OP_REFUSED | OP_WHOLE },
+	{ "FICLONERANGE into it", do_clone_range_into, OP_XFS, OP_REFUSED },
+	{ "FICLONERANGE from it", do_clone_range_from, OP_XFS, OP_REFUSED },
+	{ "FIDEDUPERANGE into it", do_dedupe_into, OP_XFS, OP_REFUSED },
+	{ "FIDEDUPERANGE from it", do_dedupe_from, OP_XFS, OP_REFUSED },
+	{ "EXCHANGE_RANGE", do_exchange, OP_XFS, OP_REFUSED },
+	{ "EXCHANGE_RANGE as second", do_exchange_as_second, OP_XFS, OP_REFUSED },
+	{ "COMMIT_RANGE", do_commit, OP_XFS, OP_REFUSED },
+	{ "SWAPEXT", do_swap_extents, OP_XFS, OP_REFUSED | OP_WHOLE },
+	{ "SWAPEXT as donor", do_swap_extents_as_donor, OP_XFS, OP_REFUSED | OP_WHOLE },
+	{ "MOVE_EXT", do_move_extents, OP_EXT4, OP_REFUSED | OP_NOT_DAX },
+	{ "MOVE_EXT as donor", do_move_extents_from, OP_EXT4, OP_REFUSED | OP_NOT_DAX },
+	{ "SWAP_BOOT", do_swap_boot, OP_EXT4, OP_REFUSED | OP_WHOLE },
 };
 
-FIXTURE(refused)
+const unsigned int operations_nr = ARRAY_SIZE(operations);
+
+const struct operation *operation_next(const struct operation *op, bool xfs, bool dax,
+				       unsigned int with, unsigned int without)
 {
-	struct rig rig;
-	struct nic nic;
-	struct ibv_mr *mr;
-	int fd;
-	char *map;
-};
-
-ON_ALL(refused);
-
-FIXTURE_SETUP(refused)
-{
-	ASSERT_EQ(0, rig_open(&self->rig, variant->dir));
-	self->fd = self->rig.fd;
-	self->map = file_map(self->fd, RIG_SIZE);
-	ASSERT_NE(NULL, self->map);
-	ASSERT_EQ(0, nic_open(&self->nic, ENV_RXE));
-}
-
-FIXTURE_TEARDOWN(refused)
-{
-	if (self->mr)
-		ibv_dereg_mr(self->mr);
-	nic_close(&self->nic);
-	rig_close(&self->rig);
-}
-
-static bool applies(const struct operation *op, bool xfs)
-{
-	return op->where & (xfs ? XFS : EXT4);
-}
-
-TEST_F_TIMEOUT(refused, none_changes_an_unbreakable_layout, 240)
-{
-	struct extents before, after;
-	unsigned int i;
-
-	ASSERT_EQ(0, lease_take_unbreak(self->fd));
-	if (variant->dax)
-		ASSERT_EQ(0, mr_reg(&self->nic, self->map, RIG_SIZE, MR_SERVER, &self->mr));
-	ASSERT_EQ(0, file_extents(self->fd, &before));
-	for (i = 0; i < ARRAY_SIZE(operations); i++) {
-		if (!applies(&operations[i], variant->xfs))
+	for (op = op ? op + 1 : operations; op < operations + operations_nr; op++) {
+		if (!(op->where & (xfs ? OP_XFS : OP_EXT4)))
 			continue;
-		EXPECT_GT(0, rig_other(&self->rig, operations[i].fn, 2 * MIB, MIB))
-			TH_LOG("%s went through", operations[i].name);
-		ASSERT_EQ(0, file_extents(self->fd, &after));
-		EXPECT_TRUE(extents_same(&before, &after))
-			TH_LOG("%s changed the layout", operations[i].name);
-		EXPECT_TRUE(rig_untouched(&self->rig))
-			TH_LOG("%s changed the content", operations[i].name);
+		if ((op->flags & with) == with && !(op->flags & without) &&
+		    !(dax && (op->flags & OP_NOT_DAX)))
+			return op;
 	}
-	EXPECT_EQ(LAYOUT_ACTIVE, lease_see(self->fd).state);
-	if (variant->dax)
-		EXPECT_EQ(1, lease_see(self->fd).pins);
+	return NULL;
 }
-
-/* Whoever may read a file may clone it: that must not evict a server. */
-TEST_F_TIMEOUT(refused, sharing_and_exchanging_never_begin_a_break, 240)
-{
-	struct extents before, after;
-	unsigned int i;
-
-	ASSERT_EQ(0, break_time_set(1));
-	ASSERT_EQ(0, lease_take(self->fd, 0, 0, 0, self->rig.event));
-	ASSERT_EQ(0, file_extents(self->fd, &before));
-	for (i = 0; i < ARRAY_SIZE(operations); i++) {
-		if (!operations[i].refused || !applies(&operations[i], variant->xfs))
-			continue;
-		EXPECT_GT(0, rig_other(&self->rig, operations[i].fn, 2 * MIB, MIB))
-			TH_LOG("%s went through", operations[i].name);
-		EXPECT_EQ(LAYOUT_ACTIVE, lease_see(self->fd).state)
-			TH_LOG("%s began a break", operations[i].name);
-		ASSERT_EQ(0, file_extents(self->fd, &after));
-		EXPECT_TRUE(extents_same(&before, &after))
-			TH_LOG("%s changed the layout", operations[i].name);
-	}
-	EXPECT_TRUE(rig_untouched(&self->rig));
-}
-
-/* Without a lease each of them is what it was; else the tests above prove nothing. */
-TEST_F_TIMEOUT(refused, without_a_lease_they_work_as_before, 240)
-{
-	static const peer_fn works[] = {
-		do_zero, do_madv_remove, do_insert, do_collapse, do_clone_into, do_clone_from,
-		do_dedupe_into,
-	};
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(works); i++) {
-		if (i >= 4 && !variant->xfs)
-			break;
-		EXPECT_EQ(0, rig_other(&self->rig, works[i], 2 * MIB, MIB))
-			TH_LOG("operation %u", i);
-	}
-}
-
-TEST_F_TIMEOUT(refused, copy_file_range_copies_instead, 60)
-{
-	char path[FILE_PATH + 2];
-	struct extents map;
-	loff_t in = 0, out = 0;
-	unsigned int i;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s.c", self->rig.path);
-	fd = file_make(path, 0, 0);
-	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, lease_take_unbreak(self->fd));
-	EXPECT_EQ(MIB, copy_file_range(self->fd, &in, fd, &out, MIB, 0));
-	EXPECT_TRUE(file_is(path, 0, MIB, RIG_FILL));
-	ASSERT_EQ(0, file_extents(self->fd, &map));
-	for (i = 0; i < map.count; i++)
-		EXPECT_EQ(0, map.at[i].flags & 0x2000);		/* FIEMAP_EXTENT_SHARED */
-	close(fd);
-	unlink(path);
-}
-
-TEST_HARNESS_MAIN
