@@ -19,25 +19,31 @@
 /**
  * DOC: taking, asking, dropping
  *
- * fcntl(fd, F_SETLEASE, F_LAYOUT[|F_UNBREAK]) takes a lease on the whole file;
- * fcntl(fd, F_SETLAYOUT, struct layout_lease *) takes one on a range, or drops
- * it; fcntl(fd, F_GETLAYOUT, struct layout_lease *) reports it.  A lease
- * belongs to the open file description.
+ * F_SETLEASE with F_LAYOUT, or with F_LAYOUT and F_UNBREAK, takes a lease on the
+ * whole file.  F_SETLAYOUT takes one on a range, or drops it, F_GETLAYOUT reports
+ * it; both want a struct layout_lease.  F_REVOKELAYOUT ends leases of others.  A
+ * lease belongs to the open file description.
  *
  * Each errno has one meaning:
  *
- * - EINVAL: bad size, unknown or contradictory flags, reserved not zero,
- *   start+len overflows, not a regular file, event_fd is no eventfd,
- *   fs.leases-enable is 0
- * - E2BIG: a larger struct than the kernel knows, with a non-zero tail
- * - EBADF: event_fd is no descriptor
+ * - EINVAL: bad size, unknown or contradictory flags, reserved not zero, start
+ *   or start+len above the largest offset, not a regular file, event_fd is no
+ *   eventfd, fs.leases-enable is 0
+ * - E2BIG: a larger struct than the kernel knows, with a non-zero tail; in
+ *   F_SETLAYOUT one larger than a page
+ * - EFAULT: the argument is not in the caller's memory
+ * - EBADF: fd or event_fd is no descriptor
  * - EACCES: neither owner of the file nor CAP_LEASE
  * - EPERM: LAYOUT_LEASE_UNBREAK, or unsharing, without write access
- * - EOPNOTSUPP: the file system does not honour layout leases
- * - EAGAIN: the range is being broken, or the lease is draining
+ * - EOPNOTSUPP: the file system does not honour layout leases, or not on this
+ *   file
+ * - EAGAIN: not now: the range is being broken, the lease is draining, pins are
+ *   in the way of an O_NONBLOCK drop; for F_UNLCK: there is no lease
  * - EBUSY: a pin would fall outside the changed lease
  * - ENOENT: no lease to drop; no lease of this number on the file
  * - EINTR: a signal came while DROP waited for pins; the lease is active again
+ * - EIO: shared blocks could not be copied
+ * - ENOMEM: no memory for the lease
  * - ENOSPC, EDQUOT: no room to unshare the range
  */
 #define F_LAYOUT	16	/* F_SETLEASE: whole file, shared, breakable */
