@@ -38,6 +38,9 @@ headers: setup
 
 programs: $(addprefix program-,$(PARTS))
 
+# these link it
+program-tests program-examples: program-lib
+
 program-%: headers
 	@$(MAKE) -s -C $* OUT=$(OUT)/$* KHDR=$(KHDR)
 
