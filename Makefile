@@ -21,6 +21,7 @@ help:
 	@echo 'make test-debug    the same on a kernel with KASAN, lockdep and friends'
 	@echo 'make bench         benchmarks, in a table'
 	@echo 'make shell         a shell in the virtual machine (FLAVOUR=debug ...)'
+	@echo 'make install       library, tool, manual pages (DESTDIR, PREFIX); builds no kernel'
 	@echo 'make kernel        builds the kernel'
 	@echo 'make print-kernel  builds it, and prints the path of the bzImage (with -s)'
 
@@ -63,5 +64,28 @@ shell: programs
 	@kernel/build $(FLAVOUR) >/dev/null
 	@vm/run --kernel $(FLAVOUR) --shell
 
+# What users get.  It needs no kernel and no kernel's headers but our own one.
+DESTDIR	?=
+PREFIX	?= /usr/local
+MANDIR	?= $(PREFIX)/share/man
+UAPI	:= $(CURDIR)/kernel/src/include/uapi
+MAN	:= $(wildcard man/*.[1-8])
+COMPLETION := $(wildcard tool/completion/*)
+
+# install_man SECTION
+install_man = install -d $(DESTDIR)$(MANDIR)/man$1 && \
+	install -m 644 $(filter %.$1,$(MAN)) $(DESTDIR)$(MANDIR)/man$1
+
+install:
+	@vm/setup user
+	@$(MAKE) -s -C lib install OUT=$(OUT)/lib KHDR=$(UAPI) DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+	@$(MAKE) -s -C tool OUT=$(OUT)/tool KHDR=$(UAPI)
+	install -D -m 755 $(OUT)/tool/flayout $(DESTDIR)$(PREFIX)/bin/flayout
+	$(foreach s,$(sort $(patsubst .%,%,$(suffix $(MAN)))),$(call install_man,$s) &&) :
+ifneq ($(COMPLETION),)
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 644 $(COMPLETION) $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+endif
+
 .PHONY: all help setup kernel print-kernel headers programs demo test \
-	test-debug bench shell
+	test-debug bench shell install

@@ -63,6 +63,8 @@ void fl_events_gather(struct flayout *fl)
 
 	if (fl_kernel_get(fl->fd, &now))
 		return;
+	if (now.id)
+		fl->events.lease_id = now.id;
 	note_denied(&fl->events, now.denied);
 	note_break(&fl->events, &now);
 	note_revoked(fl, &now);

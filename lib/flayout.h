@@ -25,7 +25,7 @@
  * The library has no global state, starts no threads, and neither sends,
  * catches nor blocks signals.  Its descriptors are close-on-exec.
  *
- * Each function has a manual page, flayout(7) an overview.
+ * Each function has a manual page; libflayout(7) is the overview.
  */
 #ifndef FLAYOUT_H
 #define FLAYOUT_H

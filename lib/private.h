@@ -49,6 +49,7 @@ struct flayout_registration {
 	const struct flayout_registration_ops *ops;
 	void *arg;
 	pid_t pid;		/* who made it; never ended by anybody else */
+	uint64_t lease_id;	/* what it stands on, if it is live */
 	bool live;		/* the device knows it */
 };
 
@@ -56,7 +57,8 @@ struct flayout_registration {
 struct events {
 	uint64_t denied_told;	/* since the last TAKE */
 	uint64_t denied_due;
-	uint64_t revoked_id;	/* last lease whose revocation was seen */
+	uint64_t lease_id;	/* last lease that was seen; they only grow */
+	uint64_t revoked_id;	/* the same, of those that were seen revoked */
 	struct range break_told;
 	uint32_t break_msecs;
 	bool break_due;

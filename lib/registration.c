@@ -9,11 +9,14 @@
 
 #include "private.h"
 
-static int make(struct flayout_registration *reg)
+static int make(struct flayout *fl, struct flayout_registration *reg)
 {
 	int ret = reg->ops->make(reg->arg);
 
 	reg->live = !ret;
+	pthread_mutex_lock(&fl->lock);
+	reg->lease_id = fl->events.lease_id;
+	pthread_mutex_unlock(&fl->lock);
 	return ret;
 }
 
@@ -37,6 +40,17 @@ void fl_end_registrations(struct flayout *fl, struct range keep)
 	}
 }
 
+/* The device has let go of what stood on a revoked lease; its handle is still to be ended. */
+static bool is_dead(struct flayout *fl, const struct flayout_registration *reg)
+{
+	bool dead;
+
+	pthread_mutex_lock(&fl->lock);
+	dead = reg->live && fl->events.revoked_id && reg->lease_id <= fl->events.revoked_id;
+	pthread_mutex_unlock(&fl->lock);
+	return dead;
+}
+
 /* Returns the number of those that could not be made. */
 int fl_make_registrations(struct flayout *fl)
 {
@@ -44,7 +58,9 @@ int fl_make_registrations(struct flayout *fl)
 	int failed = 0;
 
 	LIST_FOREACH(reg, &fl->registrations, entry) {
-		if (!reg->live && make(reg))
+		if (is_dead(fl, reg))
+			end(reg);
+		if (!reg->live && make(fl, reg))
 			failed++;
 	}
 	return failed;
@@ -97,7 +113,7 @@ static int attach(struct flayout *fl, struct flayout_registration *reg, const vo
 	pthread_mutex_lock(&fl->reg_lock);
 	ret = file_range(fl, addr, len, &reg->range);
 	if (!ret)
-		ret = make(reg);
+		ret = make(fl, reg);
 	if (!ret)
 		LIST_INSERT_HEAD(&fl->registrations, reg, entry);
 	pthread_mutex_unlock(&fl->reg_lock);

@@ -410,6 +410,18 @@ static void retaking_gives_up_in_time(void)
 	end_registered();
 }
 
+static void retaking_makes_anew_what_a_revocation_has_left(void)
+{
+	open_registered();
+	fake_revoke();
+	SAME(0, flayout_retake(fl, 0));
+	CHECK(low.pinned && high.pinned);
+	SAME(2, low.made);
+	SAME(0, flayout_retake(fl, 0));
+	SAME(2, low.made);
+	end_registered();
+}
+
 /*
  * Registrations
  */
@@ -510,6 +522,7 @@ static const struct test tests[] = {
 	TEST(strangers_pins_keep_us_from_letting_go),
 	TEST(letting_go_without_a_break_does_nothing),
 	TEST(retaking_gives_up_in_time),
+	TEST(retaking_makes_anew_what_a_revocation_has_left),
 	TEST(registrations_are_checked),
 	TEST(registered_memory_is_not_unmapped),
 	TEST(closing_ends_registrations_that_are_detached_later),
