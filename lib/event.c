@@ -26,8 +26,9 @@ static void signal_again(struct flayout *fl)
 static void note_denied(struct events *events, uint64_t denied)
 {
 	/* The count begins anew with each TAKE, be it another process's. */
-	if (denied > events->denied_told)
-		events->denied_due += denied - events->denied_told;
+	if (denied < events->denied_told)
+		events->denied_told = 0;
+	events->denied_due += denied - events->denied_told;
 	events->denied_told = denied;
 }
 

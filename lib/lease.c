@@ -168,7 +168,6 @@ static int dropped(struct flayout *fl, int error)
 		return fl_errno(fl, -error);
 	fl->leased = false;
 	fl->shrunk = false;
-	fl->events.break_due = false;
 	return 0;
 }
 

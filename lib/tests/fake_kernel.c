@@ -230,6 +230,11 @@ void fake_deny(void)
 	pthread_mutex_unlock(&lock);
 }
 
+void fake_take(void)
+{
+	kernel.denied = 0;
+}
+
 void fake_revoke(void)
 {
 	pthread_mutex_lock(&lock);

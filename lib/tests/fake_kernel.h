@@ -29,6 +29,10 @@ void fake_break(uint64_t start, uint64_t len);
 void fake_break_done(void);
 
 void fake_deny(void);
+
+/* fake_take - another process takes the lease in place: denials are counted anew */
+void fake_take(void);
+
 void fake_revoke(void);
 
 /* fake_state - FLAYOUT_STATE_* */

@@ -196,6 +196,7 @@ static void a_copy_never_makes_the_file_longer(void)
 	SAME(0, flayout_sync_to_file(fl, map, SIZE));
 	CHECK(file_has(fl, 0, SIZE / 2, 'm'));
 	SAME(0, flayout_sync_to_file(fl, map + SIZE / 2, 10));
+	SAME(0, flayout_sync_to_file(fl, map + SIZE / 2 + 10, 10));
 	SAME(0, fstat(flayout_file(fl), &st));
 	SAME((long long)SIZE / 2, st.st_size);
 	SAME(0, flayout_sync_from_file(fl, map, SIZE));

@@ -130,6 +130,22 @@ static void a_child_leaves_lease_and_registrations_alone(void)
 	end_registered();
 }
 
+static void a_child_leaves_a_lease_without_registrations_alone(void)
+{
+	int status;
+	pid_t pid;
+
+	open_leased(0, 0, 0);
+	pid = fork();
+	if (!pid) {
+		flayout_close(fl);
+		_exit(fake_state() != FLAYOUT_STATE_ACTIVE);
+	}
+	SAME(pid, waitpid(pid, &status, 0));
+	SAME(0, status);
+	flayout_close(fl);
+}
+
 static int take_with(int error)
 {
 	int ret;
@@ -291,6 +307,18 @@ static void denials_before_a_change_of_the_lease_are_told(void)
 	fake_deny();
 	SAME(2, next().count);
 	no_event();
+	flayout_close(fl);
+}
+
+static void denials_are_counted_anew_when_another_process_takes(void)
+{
+	open_leased(0, 0, FLAYOUT_UNBREAK);
+	fake_deny();
+	fake_deny();
+	SAME(2, next().count);
+	fake_take();
+	fake_deny();
+	SAME(1, next().count);
 	flayout_close(fl);
 }
 
@@ -505,6 +533,7 @@ static const struct test tests[] = {
 	TEST(a_lease_is_taken_changed_and_dropped),
 	TEST(closing_ends_the_lease_of_a_shared_description),
 	TEST(a_child_leaves_lease_and_registrations_alone),
+	TEST(a_child_leaves_a_lease_without_registrations_alone),
 	TEST(each_refusal_has_its_words),
 	TEST(a_fallback_is_for_want_of_leases_only),
 	TEST(a_file_without_dax_takes_the_fallback),
@@ -514,6 +543,7 @@ static const struct test tests[] = {
 	TEST(events_that_come_together_are_all_told),
 	TEST(a_break_that_is_over_is_not_told),
 	TEST(denials_before_a_change_of_the_lease_are_told),
+	TEST(denials_are_counted_anew_when_another_process_takes),
 	TEST(a_revocation_is_told_even_if_the_lease_is_taken_again),
 	TEST(what_lies_before_a_truncation_stays_registered),
 	TEST(what_lies_behind_a_hole_stays_if_nothing_is_before),
