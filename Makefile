@@ -69,22 +69,21 @@ DESTDIR	?=
 PREFIX	?= /usr/local
 MANDIR	?= $(PREFIX)/share/man
 UAPI	:= $(CURDIR)/kernel/src/include/uapi
-MAN	:= $(wildcard man/*.[1-8])
 COMPLETION := $(wildcard tool/completion/*)
 
-# install_man SECTION
+# install_man SECTION: 2const too lies in man2
 install_man = install -d $(DESTDIR)$(MANDIR)/man$1 && \
-	install -m 644 $(filter %.$1,$(MAN)) $(DESTDIR)$(MANDIR)/man$1
+	install -m 644 $(wildcard man/*.$1*) $(DESTDIR)$(MANDIR)/man$1
 
 install:
 	@vm/setup user
 	@$(MAKE) -s -C lib install OUT=$(OUT)/lib KHDR=$(UAPI) DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 	@$(MAKE) -s -C tool OUT=$(OUT)/tool KHDR=$(UAPI)
-	install -D -m 755 $(OUT)/tool/flayout $(DESTDIR)$(PREFIX)/bin/flayout
-	$(foreach s,$(sort $(patsubst .%,%,$(suffix $(MAN)))),$(call install_man,$s) &&) :
+	@install -D -m 755 $(OUT)/tool/flayout $(DESTDIR)$(PREFIX)/bin/flayout
+	@$(foreach s,1 2 3 4 5 6 7 8,$(if $(wildcard man/*.$s*),$(call install_man,$s) &&)) :
 ifneq ($(COMPLETION),)
-	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-	install -m 644 $(COMPLETION) $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	@install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	@install -m 644 $(COMPLETION) $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 endif
 
 .PHONY: all help setup kernel print-kernel headers programs demo test \
