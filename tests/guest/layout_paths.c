@@ -32,28 +32,40 @@ struct xfs_eofblocks {
 #define XFS_FREE_EOFBLOCKS	_IOR('X', 58, struct xfs_eofblocks)
 #define XFS_EOF_SYNC		1
 
-FIXTURE(paths)
-{
-	struct rig rig;
-	struct file_state before;
-	int fd;
-};
+/* Not everything exists on every file system: a fixture for each choice. */
+#define PATHS(name, ON_THESE)						\
+	FIXTURE(name)							\
+	{								\
+		struct rig rig;						\
+		struct file_state before;				\
+		int fd;							\
+	};								\
+	ON_THESE(name);							\
+	FIXTURE_SETUP(name)						\
+	{								\
+		ASSERT_EQ(0, rig_open(&self->rig, variant->dir));	\
+		self->fd = self->rig.fd;				\
+	}								\
+	FIXTURE_TEARDOWN(name)						\
+	{								\
+		clear_flags(self->rig.fd);				\
+		rig_close(&self->rig);					\
+	}
 
-ON_ALL(paths);
-
-FIXTURE_SETUP(paths)
-{
-	ASSERT_EQ(0, rig_open(&self->rig, variant->dir));
-	self->fd = self->rig.fd;
-}
-
-FIXTURE_TEARDOWN(paths)
+/* An immutable file could not be removed. */
+static void clear_flags(int fd)
 {
 	int zero = 0;
 
-	ioctl(self->rig.fd, FS_IOC_SETFLAGS, &zero);
-	rig_close(&self->rig);
+	ioctl(fd, FS_IOC_SETFLAGS, &zero);
 }
+
+PATHS(paths, ON_ALL)
+PATHS(on_ext4, ON_EXT4)
+PATHS(on_xfs, ON_XFS)
+PATHS(on_nodax, ON_NODAX)
+PATHS(on_ext4_nodax, ON_EXT4_NODAX)
+PATHS(on_xfs_nodax, ON_XFS_NODAX)
 
 /* Blocks behind the end, which reach to @end. */
 static int preallocate(int fd, __u64 end)
@@ -124,14 +136,12 @@ static int free_eofblocks(int fd)
 }
 
 /* Not rig.fd: whoever has called fallocate() for a file keeps all it has. */
-TEST_F(paths, xfs_trims_leased_files_later)
+TEST_F(on_xfs_nodax, xfs_trims_leased_files_later)
 {
 	char path[FILE_PATH + 2];
 	int holder, writer;
 	long blocks;
 
-	if (!variant->xfs || variant->dax)
-		SKIP(return, "only buffered XFS preallocates by itself");
 	snprintf(path, sizeof(path), "%s.g", self->rig.path);
 	writer = file_open(path, O_RDWR | O_CREAT | O_TRUNC);
 	ASSERT_LE(0, writer);
@@ -182,12 +192,10 @@ TEST_F(paths, a_file_that_became_immutable_is_not_broken)
 	close(fd);
 }
 
-TEST_F_TIMEOUT(paths, a_swap_file_is_not_broken, 60)
+TEST_F_TIMEOUT(on_nodax, a_swap_file_is_not_broken, 60)
 {
 	char command[FILE_PATH + 40];
 
-	if (variant->dax)
-		SKIP(return, "nobody swaps to DAX");
 	snprintf(command, sizeof(command), "mkswap %s >/dev/null 2>&1", self->rig.path);
 	ASSERT_EQ(0, system(command));
 	ASSERT_EQ(0, fchmod(self->fd, 0600));
@@ -216,10 +224,8 @@ static long unshare_range(void *arg, int fd)
 	return ret;
 }
 
-TEST_F(paths, unsharing_what_is_not_shared_is_free)
+TEST_F(on_xfs, unsharing_what_is_not_shared_is_free)
 {
-	if (!variant->xfs)
-		SKIP(return, "ext4 shares no blocks");
 	ASSERT_EQ(0, lease_take(self->fd, LAYOUT_LEASE_UNBREAK, 0, 0, self->rig.event));
 	ASSERT_EQ(0, state_see(self->fd, &self->before));
 	EXPECT_EQ(0, rig_other(&self->rig, unshare_range, 0, RIG_SIZE));
@@ -229,15 +235,13 @@ TEST_F(paths, unsharing_what_is_not_shared_is_free)
 }
 
 /* What is shared before is not below the lease, whatever is written then. */
-TEST_F(paths, below_a_lease_no_write_moves_a_block)
+TEST_F(on_xfs, below_a_lease_no_write_moves_a_block)
 {
 	struct extents before, after;
 	char path[FILE_PATH + 2];
 	unsigned int i;
 	int copy;
 
-	if (!variant->xfs)
-		SKIP(return, "ext4 shares no blocks");
 	snprintf(path, sizeof(path), "%s.c", self->rig.path);
 	copy = file_make(path, 0, 0);
 	ASSERT_LE(0, copy);
@@ -257,14 +261,12 @@ TEST_F(paths, below_a_lease_no_write_moves_a_block)
 	unlink(path);
 }
 
-TEST_F(paths, a_clone_within_the_file_is_denied_once)
+TEST_F(on_xfs, a_clone_within_the_file_is_denied_once)
 {
 	struct file_clone_range range = { .src_offset = 0, .src_length = MIB, .dest_offset = CUT };
 	int status;
 	pid_t pid;
 
-	if (!variant->xfs)
-		SKIP(return, "ext4 shares no blocks");
 	ASSERT_EQ(0, lease_take(self->fd, 0, 0, 0, self->rig.event));
 	pid = fork();
 	if (!pid) {
@@ -281,13 +283,11 @@ TEST_F(paths, a_clone_within_the_file_is_denied_once)
 }
 
 /* Indirect blocks and extents map the same blocks in other words. */
-TEST_F(paths, ext4_rewrites_the_map_and_moves_nothing)
+TEST_F(on_ext4, ext4_rewrites_the_map_and_moves_nothing)
 {
 	struct extents before, after;
 	int flags;
 
-	if (variant->xfs)
-		SKIP(return, "ext4 only");
 	ASSERT_EQ(0, ftruncate(self->fd, 8 * PAGE));
 	ASSERT_EQ(0, fsync(self->fd));
 	ASSERT_EQ(0, lease_take(self->fd, LAYOUT_LEASE_UNBREAK, 0, 0, self->rig.event));
@@ -336,14 +336,12 @@ static long enable_verity(void *arg, int fd)
 	return ret;
 }
 
-TEST_F_TIMEOUT(paths, verity_is_refused_over_leased_blocks_beyond_the_end, 60)
+TEST_F_TIMEOUT(on_ext4_nodax, verity_is_refused_over_leased_blocks_beyond_the_end, 60)
 {
 	char path[FILE_PATH];
 	struct cut cut;
 	int fd;
 
-	if (variant->xfs || variant->dax)
-		SKIP(return, "ext4 without DAX only");
 	ASSERT_EQ(0, verity_image(&self->rig, variant->dir, path));
 	cut = cut_of(path, 0, 0);
 	fd = file_make(path, MIB, RIG_FILL);
@@ -370,36 +368,39 @@ TEST_F_TIMEOUT(paths, verity_is_refused_over_leased_blocks_beyond_the_end, 60)
  * only there.
  */
 
-FIXTURE(busy)
+#define BUSY(name, ON_THESE)						\
+	FIXTURE(name)							\
+	{								\
+		struct rig rig;						\
+		int fd, pipe[2];					\
+	};								\
+	ON_THESE(name);							\
+	FIXTURE_SETUP(name)						\
+	{								\
+		ASSERT_EQ(0, rig_open(&self->rig, variant->dir));	\
+		self->fd = self->rig.fd;				\
+		ASSERT_EQ(0, pipe(self->pipe));				\
+		ASSERT_EQ(0, keep_busy(self->fd, self->pipe[1]));	\
+	}								\
+	FIXTURE_TEARDOWN(name)						\
+	{								\
+		close(self->pipe[0]);					\
+		close(self->pipe[1]);					\
+		rig_close(&self->rig);					\
+	}
+
+/* The first page of the file goes into a pipe as it is, not as a copy. */
+static int keep_busy(int fd, int pipe)
 {
-	struct rig rig;
-	int fd;
-	char *map;
-	int pipe[2];
-};
+	struct iovec page = { .iov_base = file_map(fd, RIG_SIZE), .iov_len = PAGE };
 
-ON_DAX(busy);
-
-FIXTURE_SETUP(busy)
-{
-	struct iovec page = { .iov_len = PAGE };
-
-	ASSERT_EQ(0, rig_open(&self->rig, variant->dir));
-	self->fd = self->rig.fd;
-	self->map = file_map(self->fd, RIG_SIZE);
-	ASSERT_NE(NULL, self->map);
-	ASSERT_EQ(0, pipe(self->pipe));
-	page.iov_base = self->map;
-	ASSERT_EQ(RIG_FILL, self->map[0]);
-	ASSERT_EQ(PAGE, vmsplice(self->pipe[1], &page, 1, 0));
+	if (!page.iov_base || *(char *)page.iov_base != RIG_FILL)
+		return -EIO;
+	return vmsplice(pipe, &page, 1, 0) == PAGE ? 0 : -errno;
 }
 
-FIXTURE_TEARDOWN(busy)
-{
-	close(self->pipe[0]);
-	close(self->pipe[1]);
-	rig_close(&self->rig);
-}
+BUSY(busy, ON_DAX)
+BUSY(busy_xfs, ON_XFS_DAX)
 
 static int let_go(int fd)
 {
@@ -438,12 +439,10 @@ TEST_F_TIMEOUT(busy, after_the_lease_they_are_waited_for, 60)
 	EXPECT_EQ(0, file_size(self->rig.path));
 }
 
-TEST_F_TIMEOUT(busy, exchanging_and_sharing_wait_for_them_and_can_be_interrupted, 120)
+TEST_F_TIMEOUT(busy_xfs, exchanging_and_sharing_wait_for_them_and_can_be_interrupted, 120)
 {
 	const struct operation *op = NULL;
 
-	if (!variant->xfs)
-		SKIP(return, "ext4 neither shares nor exchanges with DAX");
 	while ((op = operation_next(op, true, true, OP_REFUSED, 0))) {
 		ASSERT_EQ(0, rig_start(&self->rig, op->fn, 0, MIB));
 		EXPECT_TRUE(peer_busy(&self->rig.other, 300))
