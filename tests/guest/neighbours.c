@@ -224,12 +224,10 @@ TEST_F(leases, breaking_an_ordinary_one_leaves_the_other)
 	EXPECT_EQ(-EWOULDBLOCK, rig_other(&self->rig, open_nonblock, 0, 0));
 	EXPECT_LE(0, lease_signal(SIGIO, QUICK));
 	EXPECT_EQ(F_UNLCK, getlease(self->fd));
-	EXPECT_EQ(LAYOUT_ACTIVE, lease_see(self->fd).state);
-	EXPECT_EQ(0, lease_see(self->fd).denied);
+	EXPECT_TRUE(rig_undisturbed(&self->rig));
 	ASSERT_EQ(0, setlease(self->fd, F_UNLCK));
 	EXPECT_EQ(0, rig_other(&self->rig, open_nonblock, 0, 0));
-	EXPECT_EQ(LAYOUT_ACTIVE, lease_see(self->fd).state);
-	EXPECT_EQ(0, lease_events(self->rig.event, 0));
+	EXPECT_TRUE(rig_undisturbed(&self->rig));
 }
 
 /* Whoever breaks ours by an open file broke an ordinary one by opening it. */
@@ -329,14 +327,6 @@ static long unlock_all(void *arg, int fd)
 	return lock(shared, cut->start, false);
 }
 
-static bool lease_untouched(struct rig *rig)
-{
-	struct layout_lease lease = lease_see(rig->fd);
-
-	return lease.state == LAYOUT_ACTIVE && !lease.denied && !lease_events(rig->event, 0) &&
-	       report_locks(rig->fd, "LAYOUT") == 1;
-}
-
 TEST_F(locks, a_lease_is_no_lock)
 {
 	int kind;
@@ -349,7 +339,7 @@ TEST_F(locks, a_lease_is_no_lock)
 		EXPECT_EQ(1, report_locks(self->fd, kinds[kind]));
 		EXPECT_EQ(0, rig_other(&self->rig, unlock_all, kind, 0));
 	}
-	EXPECT_TRUE(lease_untouched(&self->rig));
+	EXPECT_TRUE(rig_undisturbed(&self->rig));
 }
 
 TEST_F(locks, others_see_the_lock_beside_the_lease)
@@ -362,7 +352,7 @@ TEST_F(locks, others_see_the_lock_beside_the_lease)
 	EXPECT_EQ(-1, rig_other(&self->rig, in_the_way, 0, 0));
 	ASSERT_EQ(0, lock(self->fd, OFD, false));
 	EXPECT_EQ(0, rig_other(&self->rig, in_the_way, 0, 0));
-	EXPECT_TRUE(lease_untouched(&self->rig));
+	EXPECT_TRUE(rig_undisturbed(&self->rig));
 }
 
 TEST_F(locks, unlocking_leaves_the_lease)
@@ -383,7 +373,7 @@ TEST_F(locks, unlocking_leaves_the_lease)
 	ASSERT_LE(0, fd);
 	close(fd);
 	EXPECT_EQ(0, rig_other(&self->rig, in_the_way, 0, 0));
-	EXPECT_TRUE(lease_untouched(&self->rig));
+	EXPECT_TRUE(rig_undisturbed(&self->rig));
 }
 
 TEST_F(locks, the_end_of_a_lease_leaves_the_locks)
@@ -556,7 +546,7 @@ TEST_F(ring, the_holders_own_lease_is_no_obstacle)
 	for_each_ring_cut(fn)
 		EXPECT_EQ(0, (*fn)(&cut, -1));
 	EXPECT_EQ(CUT, file_size(self->rig.path));
-	EXPECT_TRUE(lease_untouched(&self->rig));
+	EXPECT_TRUE(rig_undisturbed(&self->rig));
 }
 
 TEST_F(ring, over_the_holders_own_pins_it_is_edeadlk)

@@ -210,8 +210,7 @@ TEST_F(overlay, writing_through_it_is_free)
 	EXPECT_EQ(0, through(&self->rig.other, self->path, do_write, RIG_SIZE, MIB));
 	EXPECT_EQ(0, through(&self->rig.other, self->path, do_allocate, 2 * RIG_SIZE, MIB));
 	EXPECT_EQ(0, through(&self->rig.other, self->path, do_truncate, 4 * RIG_SIZE, 0));
-	EXPECT_EQ(0, lease_events(self->rig.event, 0));
-	EXPECT_EQ(0, lease_see(self->rig.fd).denied);
+	EXPECT_TRUE(rig_undisturbed(&self->rig));
 	EXPECT_EQ(4 * RIG_SIZE, file_size(self->rig.path));
 }
 
@@ -426,8 +425,7 @@ TEST_F(loop, writing_to_the_device_is_free)
 	EXPECT_EQ(0, through(&self->rig.other, self->path, do_write, CUT, MIB));
 	EXPECT_EQ(0, fsync(self->device));
 	EXPECT_TRUE(file_is(self->rig.path, CUT, MIB, 'w'));
-	EXPECT_EQ(0, lease_events(self->rig.event, 0));
-	EXPECT_EQ(0, lease_see(self->fd).denied);
+	EXPECT_TRUE(rig_undisturbed(&self->rig));
 }
 
 /*
