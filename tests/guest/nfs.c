@@ -29,6 +29,7 @@ static const struct {
 	peer_fn fn;
 } cuts[] = {
 	{ "truncate", do_truncate },		/* SETATTR */
+	{ "ftruncate", do_ftruncate },		/* OPEN, SETATTR through it */
 	{ "open with O_TRUNC", do_open_trunc },	/* OPEN, SETATTR */
 	{ "punch hole", do_punch },		/* DEALLOCATE */
 };
