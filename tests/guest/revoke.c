@@ -11,6 +11,7 @@
 
 #include "kselftest_harness.h"
 #include "lib/rig.h"
+#include "lib/traffic.h"
 
 FIXTURE(revoke)
 {
@@ -134,10 +135,9 @@ TEST_F(revoke, lets_a_waiting_breaker_through)
 FIXTURE(server)
 {
 	struct rig rig;
-	struct nic server, client;
-	struct wire near, far;
-	struct ibv_mr *mr, *local;
-	char *map, *buf;
+	struct traffic traffic;
+	struct ibv_mr *mr;
+	char *map;
 	int fd;
 };
 
@@ -149,42 +149,22 @@ FIXTURE_SETUP(server)
 	self->fd = self->rig.fd;
 	self->map = file_map(self->fd, RIG_SIZE);
 	ASSERT_NE(NULL, self->map);
-	self->buf = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, self->buf);
-	memset(self->buf, 'x', MIB);
-	ASSERT_EQ(0, nic_open(&self->server, ENV_RXE));
-	ASSERT_EQ(0, nic_open(&self->client, ENV_RXE));
-	ASSERT_EQ(0, wire_pair(&self->far, &self->client, &self->near, &self->server));
-	ASSERT_EQ(0, mr_reg(&self->client, self->buf, MIB, MR_SERVER, &self->local));
+	ASSERT_EQ(0, traffic_open(&self->traffic));
 	ASSERT_EQ(0, lease_take(self->fd, 0, 0, 0, self->rig.event));
-	ASSERT_EQ(0, mr_reg(&self->server, self->map, RIG_SIZE, MR_SERVER, &self->mr));
+	ASSERT_EQ(0, mr_reg(&self->traffic.server, self->map, RIG_SIZE, MR_SERVER, &self->mr));
 }
 
 FIXTURE_TEARDOWN(server)
 {
-	wire_close(&self->far);
-	wire_close(&self->near);
 	if (self->mr)
 		ibv_dereg_mr(self->mr);
-	if (self->local)
-		ibv_dereg_mr(self->local);
-	nic_close(&self->server);
-	nic_close(&self->client);
+	traffic_close(&self->traffic);
 	rig_close(&self->rig);
 }
 
 static int client_writes(FIXTURE_DATA(server) *self, size_t len, __u64 at)
 {
-	return wire_write(&self->far, self->local, len, (unsigned long)self->map + at,
-			  self->mr->rkey);
-}
-
-/* After an error a connection is of no more use. */
-static int reconnect(FIXTURE_DATA(server) *self)
-{
-	wire_close(&self->far);
-	wire_close(&self->near);
-	return wire_pair(&self->far, &self->client, &self->near, &self->server);
+	return traffic_write(&self->traffic, self->mr, len, at);
 }
 
 TEST_F(server, peer_gets_a_remote_access_error)
@@ -200,9 +180,9 @@ TEST_F(server, peers_read_fails_alike)
 {
 	ASSERT_EQ(0, lease_revoke(self->fd, 0));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
-		  wire_read(&self->far, self->local, PAGE, (unsigned long)self->map,
+		  wire_read(&self->traffic.far, self->traffic.local, PAGE, (unsigned long)self->map,
 			    self->mr->rkey));
-	EXPECT_EQ('x', self->buf[0]);
+	EXPECT_EQ('x', self->traffic.buf[0]);
 }
 
 TEST_F(server, local_use_of_the_region_is_a_local_error)
@@ -210,11 +190,11 @@ TEST_F(server, local_use_of_the_region_is_a_local_error)
 	int status;
 
 	ASSERT_EQ(0, lease_revoke(self->fd, 0));
-	status = wire_write(&self->near, self->mr, PAGE, (unsigned long)self->buf,
-			    self->local->rkey);
+	status = wire_write(&self->traffic.near, self->mr, PAGE, (unsigned long)self->traffic.buf,
+			    self->traffic.local->rkey);
 	/* which error is the driver's: rxe flushes the queue for local ones */
 	EXPECT_NE(IBV_WC_SUCCESS, status);
-	EXPECT_EQ('x', self->buf[0]);
+	EXPECT_EQ('x', self->traffic.buf[0]);
 }
 
 TEST_F(server, the_region_can_still_be_deregistered)
@@ -232,15 +212,15 @@ TEST_F(server, the_rest_of_the_context_goes_on)
 	struct ibv_mr *mr;
 
 	ASSERT_NE(MAP_FAILED, memory);
-	ASSERT_EQ(0, mr_reg(&self->server, memory, MIB, MR_SERVER, &mr));
+	ASSERT_EQ(0, mr_reg(&self->traffic.server, memory, MIB, MR_SERVER, &mr));
 	ASSERT_EQ(0, lease_revoke(self->fd, 0));
-	EXPECT_EQ(0, wire_write(&self->far, self->local, PAGE, (unsigned long)memory, mr->rkey));
+	EXPECT_EQ(0, wire_write(&self->traffic.far, self->traffic.local, PAGE, (unsigned long)memory, mr->rkey));
 	EXPECT_EQ('x', memory[0]);
-	EXPECT_EQ(0, mr_try(&self->server, memory, MIB, MR_SERVER));
-	EXPECT_EQ(-EOPNOTSUPP, mr_try(&self->server, self->map, PAGE, MR_SERVER));
+	EXPECT_EQ(0, mr_try(&self->traffic.server, memory, MIB, MR_SERVER));
+	EXPECT_EQ(-EOPNOTSUPP, mr_try(&self->traffic.server, self->map, PAGE, MR_SERVER));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, client_writes(self, PAGE, 0));
-	EXPECT_EQ(0, reconnect(self));
-	EXPECT_EQ(0, wire_write(&self->far, self->local, PAGE, (unsigned long)memory, mr->rkey));
+	EXPECT_EQ(0, traffic_reconnect(&self->traffic));
+	EXPECT_EQ(0, wire_write(&self->traffic.far, self->traffic.local, PAGE, (unsigned long)memory, mr->rkey));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 
@@ -254,11 +234,11 @@ TEST_F(server, leases_on_other_files_keep_their_pins)
 	ASSERT_EQ(0, ftruncate(fd, MIB));
 	map = file_map(fd, MIB);
 	ASSERT_EQ(0, lease_take_all(fd));
-	ASSERT_EQ(0, mr_reg(&self->server, map, MIB, MR_SERVER, &mr));
+	ASSERT_EQ(0, mr_reg(&self->traffic.server, map, MIB, MR_SERVER, &mr));
 	ASSERT_EQ(0, lease_revoke(self->fd, 0));
 	EXPECT_EQ(1, lease_see(fd).pins);
 	EXPECT_EQ(LAYOUT_ACTIVE, lease_see(fd).state);
-	EXPECT_EQ(0, wire_write(&self->far, self->local, PAGE, (unsigned long)map, mr->rkey));
+	EXPECT_EQ(0, wire_write(&self->traffic.far, self->traffic.local, PAGE, (unsigned long)map, mr->rkey));
 	EXPECT_EQ('x', map[0]);
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 	close(fd);
@@ -270,9 +250,9 @@ TEST_F(server, a_new_lease_serves_new_registrations)
 
 	ASSERT_EQ(0, lease_revoke(self->fd, 0));
 	ASSERT_EQ(0, lease_take_all(self->fd));
-	ASSERT_EQ(0, mr_reg(&self->server, self->map, MIB, MR_SERVER, &again));
+	ASSERT_EQ(0, mr_reg(&self->traffic.server, self->map, MIB, MR_SERVER, &again));
 	EXPECT_NE(again->rkey, self->mr->rkey);
-	EXPECT_EQ(0, wire_write(&self->far, self->local, PAGE, (unsigned long)self->map,
+	EXPECT_EQ(0, wire_write(&self->traffic.far, self->traffic.local, PAGE, (unsigned long)self->map,
 				again->rkey));
 	EXPECT_TRUE(file_is(self->rig.path, 0, PAGE, 'x'));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, client_writes(self, PAGE, 0));
@@ -285,17 +265,17 @@ TEST_F(server, every_region_under_the_lease_dies)
 	int i;
 
 	for (i = 0; i < 8; i++)
-		ASSERT_EQ(0, mr_reg(&self->server, self->map + i * 64 * KIB, 64 * KIB, MR_SERVER,
+		ASSERT_EQ(0, mr_reg(&self->traffic.server, self->map + i * 64 * KIB, 64 * KIB, MR_SERVER,
 				    &more[i]));
 	EXPECT_EQ(9, lease_see(self->fd).pins);
 	ASSERT_EQ(0, lease_revoke(self->fd, 0));
 	EXPECT_EQ(0, lease_see(self->fd).pins);
 	for (i = 0; i < 8; i++) {
 		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
-			  wire_write(&self->far, self->local, PAGE, (unsigned long)more[i]->addr,
+			  wire_write(&self->traffic.far, self->traffic.local, PAGE, (unsigned long)more[i]->addr,
 				     more[i]->rkey));
 		EXPECT_EQ(0, ibv_dereg_mr(more[i]));
-		EXPECT_EQ(0, reconnect(self));
+		EXPECT_EQ(0, traffic_reconnect(&self->traffic));
 	}
 	EXPECT_TRUE(rig_untouched(&self->rig));
 }
@@ -314,39 +294,39 @@ TEST_F_TIMEOUT(server, freed_blocks_of_another_file_are_not_touched, 120)
 	ASSERT_EQ(0, file_grab_blocks(variant->dir, &before, 'n', path, &at, &len));
 	for (__u64 off = 0; off < RIG_SIZE; off += MIB) {
 		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, client_writes(self, MIB, off));
-		EXPECT_EQ(0, reconnect(self));
+		EXPECT_EQ(0, traffic_reconnect(&self->traffic));
 	}
 	EXPECT_TRUE(file_is(path, at, len, 'n'));
 	unlink(path);
 }
 
-struct traffic {
+struct writer {
 	FIXTURE_DATA(server) *self;
 	int writes, status;
 };
 
 static void *write_until_error(void *arg)
 {
-	struct traffic *traffic = arg;
+	struct writer *writer = arg;
 
-	while (!(traffic->status = client_writes(traffic->self, MIB, 0)))
-		__atomic_add_fetch(&traffic->writes, 1, __ATOMIC_SEQ_CST);
+	while (!(writer->status = client_writes(writer->self, MIB, 0)))
+		__atomic_add_fetch(&writer->writes, 1, __ATOMIC_SEQ_CST);
 	return NULL;
 }
 
 /* When F_REVOKELAYOUT returns, the device has let go, also of a write it was in. */
 TEST_F_TIMEOUT(server, under_traffic_nothing_arrives_afterwards, 120)
 {
-	struct traffic traffic = { .self = self };
+	struct writer writer = { .self = self };
 	pthread_t thread;
 
-	ASSERT_EQ(0, pthread_create(&thread, NULL, write_until_error, &traffic));
-	while (__atomic_load_n(&traffic.writes, __ATOMIC_SEQ_CST) < 3)
+	ASSERT_EQ(0, pthread_create(&thread, NULL, write_until_error, &writer));
+	while (__atomic_load_n(&writer.writes, __ATOMIC_SEQ_CST) < 3)
 		usleep(100);
 	ASSERT_EQ(0, lease_revoke(self->fd, 0));
 	memset(self->map, 'h', MIB);
 	pthread_join(thread, NULL);
-	EXPECT_LT(0, traffic.status);
+	EXPECT_LT(0, writer.status);
 	EXPECT_TRUE(file_is(self->rig.path, 0, MIB, 'h'));
 }
 
