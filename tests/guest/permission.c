@@ -245,10 +245,7 @@ static long nobody_opens_trunc(void *arg, int fd)
 
 static bool undisturbed(struct rig *rig)
 {
-	struct layout_lease lease = lease_see(rig->fd);
-
-	return lease.state == LAYOUT_ACTIVE && !lease.denied && !lease_events(rig->event, 0) &&
-	       rig_untouched(rig);
+	return rig_undisturbed(rig) && rig_untouched(rig);
 }
 
 TEST_F(permission, who_may_not_write_breaks_nothing)

@@ -311,3 +311,12 @@ const struct operation *operation_next(const struct operation *op, bool xfs, boo
 	}
 	return NULL;
 }
+
+const struct operation *operation_named(const char *name)
+{
+	const struct operation *op = operations;
+
+	while (strcmp(op->name, name))
+		op++;
+	return op;
+}

@@ -54,6 +54,9 @@ long peer_lease_drop(struct peer *peer);
 /** rig_untouched - true if size and content are as made */
 bool rig_untouched(struct rig *rig);
 
+/** rig_undisturbed - true if the lease is ACTIVE, and nothing was denied nor told by eventfd */
+bool rig_undisturbed(struct rig *rig);
+
 /* A long time is longer than any break the tests wait for to its end. */
 #define QUICK		env_ms(3000)
 #define LONG		env_ms(20000)
