@@ -2,7 +2,6 @@
 /* Contexts, memory regions and connections; see rdma.h. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -214,11 +213,11 @@ int wire_wait(struct wire *wire, unsigned int ms)
 	struct ibv_wc wc;
 	int got;
 
-	while ((got = ibv_poll_cq(wire->cq, 1, &wc)) == 0)
+	while ((got = ibv_poll_cq(wire->cq, 1, &wc)) == 0) {
 		if (now_ms() > end)
 			return -ETIME;
-		else
-			sched_yield();
+		usleep(20);
+	}
 	return got < 0 ? -EIO : wc.status;
 }
 

@@ -60,10 +60,13 @@ static bool possible(const struct operation *op, const struct stress_file *file)
 	return !(file->dax && (op->flags & OP_NOT_DAX));
 }
 
-/* Operations with donors write as much as a whole file: one in four. */
+/*
+ * Operations with donors write as much as a whole file: one in four, where there
+ * are any.
+ */
 static const struct operation *some_operation(struct random *rnd, const struct stress_file *file)
 {
-	bool refused = chance(rnd, 25);
+	bool refused = chance(rnd, 25) && (file->xfs || !file->dax);
 	const struct operation *op;
 
 	for (;;) {

@@ -10,8 +10,8 @@
 
 #include "stress.h"
 
-#define KEPT	6		/* files at a time */
-#define SIZE	(4 * MIB)
+#define KEPT	16		/* files at a time */
+#define SIZE	MIB
 
 struct grabbed {
 	char path[FILE_PATH];
@@ -24,16 +24,22 @@ static char pattern(unsigned int number)
 	return 'p' + number % 8;
 }
 
-static int grab(struct grabbed *file, const char *dir, unsigned int number)
+static void grab(struct grabbed *file, const char *dir, unsigned int number)
 {
 	int fd;
 
 	file->number = number;
 	snprintf(file->path, sizeof(file->path), "%s/grab.%u", dir, number);
 	fd = file_make(file->path, SIZE, pattern(number));
-	if (fd >= 0)
+	if (fd >= 0) {
+		stress_count(&stress->grabbed);
 		close(fd);
-	return fd < 0 ? fd : 0;
+		return;
+	}
+	if (breaker_strange(fd))
+		stress_fail(CHECK_ANSWER, "%s: %s", file->path, strerror(-fd));
+	unlink(file->path);
+	file->path[0] = 0;
 }
 
 /* Where something else begins, or -1. */
@@ -52,10 +58,13 @@ static long foreign(const char *map, char byte)
 
 static void look(const struct grabbed *file)
 {
-	int fd = file_open(file->path, O_RDONLY);
 	char *map;
 	long at;
+	int fd;
 
+	if (!file->path[0])
+		return;
+	fd = file_open(file->path, O_RDONLY);
 	if (fd < 0)
 		return;
 	map = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, fd, 0);
@@ -70,36 +79,32 @@ static void look(const struct grabbed *file)
 	munmap(map, SIZE);
 }
 
+static void forget(struct grabbed *file)
+{
+	look(file);
+	if (file->path[0])
+		unlink(file->path);
+	file->path[0] = 0;
+}
+
 void grabber_run(int grabber)
 {
 	const char *dir = grabber ? ENV_XFS : ENV_EXT4;
 	struct grabbed files[KEPT] = { 0 };
 	int place = AT_GRABBER + grabber;
 	unsigned int number, i;
+	struct random rnd;
 
+	random_start(&rnd, place, 0);
 	for (number = 0; !stress->stop; number++) {
-		struct grabbed *file = &files[number % KEPT];
-
 		stress_begin(place, "make a new file", 0);
-		for (i = 0; i < KEPT; i++)
-			if (files[i].path[0])
-				look(&files[i]);
-		if (file->path[0])
-			unlink(file->path);
-		file->path[0] = 0;
-		i = grab(file, dir, number);
-		if (!i)
-			stress_count(&stress->grabbed);
-		else if (breaker_strange(i))
-			stress_fail(CHECK_ANSWER, "a new file on %s: %s", dir, strerror(-i));
+		look(&files[pick(&rnd, KEPT)]);
+		forget(&files[number % KEPT]);
+		grab(&files[number % KEPT], dir, number);
 		stress_end(place);
-		usleep(1000 * (number % 20));
+		usleep(pick(&rnd, 20000));
 	}
-	for (i = 0; i < KEPT; i++) {
-		if (!files[i].path[0])
-			continue;
-		look(&files[i]);
-		unlink(files[i].path);
-	}
+	for (i = 0; i < KEPT; i++)
+		forget(&files[i]);
 	_exit(0);
 }

@@ -19,8 +19,9 @@
 #include "kselftest.h"
 #include "stress.h"
 
+#define KILL_MS		1000		/* from one kill to the next, at most */
 #define BALLAST_STEP	(16 * MIB)
-#define ROOM		(128 * MIB)	/* left free, so that freed blocks are used soon */
+#define ROOM		(80 * MIB)	/* left free, so that freed blocks are used soon */
 
 const char *worker_action(unsigned int i);
 
@@ -289,7 +290,7 @@ static void run_for(unsigned long seconds)
 		if (now_ms() > next_kill) {
 			well &= kill_some_worker();
 			break_time_set(chance(&rnd, 60));
-			next_kill = now_ms() + pick(&rnd, 400);
+			next_kill = now_ms() + pick(&rnd, KILL_MS);
 		}
 		for (i = 0; i < WORKERS; i++)
 			if (!stress->at[AT_WORKER + i].pid)
@@ -393,8 +394,8 @@ static bool ext4_is_consistent(void)
 }
 
 #define XFS_FEATURES(op) \
-	"f=$(xfs_db -c 'sb 0' -c 'print features_incompat' /dev/pmem1) && " \
-	"xfs_db -x -c 'sb 0' -c \"write -d features_incompat $((${f##* } " op "))\" /dev/pmem1 >/dev/null; "
+	"f=$(xfs_db -c 'sb 0' -c 'print features_incompat' /dev/pmem1 2>/dev/null) && " \
+	"xfs_db -x -c 'sb 0' -c \"write -d features_incompat $((${f##* } " op "))\" /dev/pmem1 >/dev/null 2>&1; "
 
 static bool xfs_is_consistent(void)
 {

@@ -254,6 +254,20 @@ int region_register(struct random *rnd, const struct map *map)
 	return 0;
 }
 
+int region_serve(struct random *rnd, const struct map *map)
+{
+	int i, ret;
+
+	if (!nics[RXE].ctx || dead[RXE])
+		return SKIPPED;
+	ret = wire.qp ? 0 : act_connect(rnd);
+	for (i = 0; i < 3 && ret >= 0; i++)
+		ret = region_register(rnd, map);
+	for (i = 0; i < REGIONS && ret >= 0; i++)
+		ret = act_aim(rnd);
+	return ret;
+}
+
 int region_register_two(struct random *rnd, int fd1, int fd2)
 {
 	const int prot = PROT_READ | PROT_WRITE;

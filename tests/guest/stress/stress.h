@@ -184,6 +184,9 @@ int act_rereg(struct random *rnd);
 /** region_register - register a random piece of a mapping */
 int region_register(struct random *rnd, const struct map *map);
 
+/** region_serve - register pieces of a mapping and have the writer write to one */
+int region_serve(struct random *rnd, const struct map *map);
+
 /** region_register_two - one region over two mappings of files, and anonymous memory behind them */
 int region_register_two(struct random *rnd, int fd1, int fd2);
 

@@ -263,6 +263,31 @@ static int act_register_two(struct random *rnd)
 	return a && b ? region_register_two(rnd, a->fd, b->fd) : SKIPPED;
 }
 
+/* What a server does: a file, mapped, leased, registered, and a client that writes. */
+static int act_serve(struct random *rnd)
+{
+	struct desc *desc = free_desc();
+	struct map *map = &maps[pick(rnd, MAPS)];
+	int ret, file = pick(rnd, FILES);
+	bool all = chance(rnd, 50);
+
+	if (!desc || map->addr || !stress->files[file].dax)
+		return SKIPPED;
+	ret = file_open(stress->files[file].path, O_RDWR);
+	if (ret < 0)
+		return ret;
+	put_desc(desc, ret, file, O_RDWR);
+	map->addr = file_map(desc->fd, FILE_MAX);
+	if (!map->addr)
+		return -errno;
+	map->pos = 0;
+	map->len = FILE_MAX;
+	map->file = file;
+	map->writable = true;
+	ret = lease_take(desc->fd, 0, 0, all ? 0 : FILE_MAX / 2, -1);
+	return ret ? ret : region_serve(rnd, map);
+}
+
 /*
  * Files
  */
@@ -385,6 +410,8 @@ static const struct action actions[] = {
 	{ "close a context", act_close_context, 1, false, FINE() },
 	{ "register", act_register, 30, false,
 	  FINE(-EOPNOTSUPP, -EAGAIN, -EIO, -EFAULT, -ENXIO) },
+	{ "serve", act_serve, 16, false,
+	  FINE(-EOPNOTSUPP, -EAGAIN, -EBUSY, -EIO, -EFAULT, -ENOSPC) },
 	{ "register over two files", act_register_two, 5, false,
 	  FINE(-EOPNOTSUPP, -EAGAIN, -EIO, -EFAULT, -ENXIO, -EACCES, -EBADF) },
 	/* a child may have deregistered it; the context may be dead */
