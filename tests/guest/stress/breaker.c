@@ -76,6 +76,13 @@ static const struct operation *some_operation(struct random *rnd, const struct s
 	}
 }
 
+/* Others open the file themselves. */
+static bool takes_descriptor(const struct operation *op)
+{
+	return op->fn == do_ftruncate || op->fn == do_punch || op->fn == do_zero ||
+	       op->fn == do_collapse || op->fn == do_insert || op->fn == do_madv_remove;
+}
+
 static int grow(struct random *rnd, struct cut *cut, int fd)
 {
 	cut->start = chance(rnd, 50) ? FILE_MAX : cut->start + cut->len;
@@ -99,11 +106,11 @@ int breaker_act(struct random *rnd, int worker, int file, int fd)
 	op = some_operation(rnd, of);
 	if (op->fn == do_insert && file_size(cut.path) > (long)FILE_MAX)
 		op = &operations[0];
-	errno = 0;
-	if (fd >= 0 && (op->flags & OP_REFUSED)) {
+	if (fd >= 0 && !takes_descriptor(op)) {
 		close(fd);
 		fd = -1;
 	}
+	errno = 0;
 	return op->fn(&cut, fd);
 }
 

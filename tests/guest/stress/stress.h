@@ -111,6 +111,7 @@ struct stress_file {
 struct stress {
 	__u64 seed;
 	bool stop;
+	unsigned int failing;			/* percent of allocations that are made to fail */
 	unsigned int failed[CHECKS];
 	unsigned long looked[CHECKS];		/* how often something was checked */
 	struct { unsigned long good, bad; } done[ACTIONS];
@@ -127,7 +128,7 @@ extern struct stress *stress;
 /* table.c */
 
 /** stress_table - make the table, shared by all that are forked later; 0 or a negative errno */
-int stress_table(__u64 seed);
+int stress_table(__u64 seed, unsigned int failing);
 
 /** stress_fail - a check has failed; says so at once, the first few times */
 void stress_fail(enum check check, const char *format, ...)

@@ -15,13 +15,14 @@
 
 struct stress *stress;
 
-int stress_table(__u64 seed)
+int stress_table(__u64 seed, unsigned int failing)
 {
 	stress = mmap(NULL, sizeof(*stress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
 	if (stress == MAP_FAILED)
 		return -errno;
 	stress->seed = seed;
+	stress->failing = failing;
 	return 0;
 }
 

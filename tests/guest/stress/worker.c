@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/time.h>
 
+#include "../lib/failure.h"
 #include "stress.h"
 
 #define DESCS	5
@@ -32,6 +33,7 @@ static struct map maps[MAPS];
 static int strays[STRAYS];
 static int me, place;
 static bool child;
+static bool alone;		/* this life passes nothing on */
 static bool shared;		/* others may have what is ours */
 static volatile sig_atomic_t news;
 
@@ -277,6 +279,8 @@ static int act_serve(struct random *rnd)
 	if (ret < 0)
 		return ret;
 	put_desc(desc, ret, file, O_RDWR);
+	if (chance(rnd, 80) && fallocate(desc->fd, 0, 0, FILE_MAX))
+		return -errno;
 	map->addr = file_map(desc->fd, FILE_MAX);
 	if (!map->addr)
 		return -errno;
@@ -335,7 +339,7 @@ static int act_send(struct random *rnd)
 	struct desc *desc = some_desc(rnd);
 	int fd = chance(rnd, 30) ? context_fd(rnd) : desc ? desc->fd : -1;
 
-	if (fd < 0)
+	if (fd < 0 || alone)
 		return SKIPPED;
 	shared = true;
 	return fd_send(stress->market[0], fd);
@@ -411,13 +415,13 @@ static const struct action actions[] = {
 	{ "register", act_register, 30, false,
 	  FINE(-EOPNOTSUPP, -EAGAIN, -EIO, -EFAULT, -ENXIO) },
 	{ "serve", act_serve, 16, false,
-	  FINE(-EOPNOTSUPP, -EAGAIN, -EBUSY, -EIO, -EFAULT, -ENOSPC) },
+	  FINE(-EOPNOTSUPP, -EAGAIN, -EBUSY, -EIO, -EFAULT, -ENOSPC, -EINVAL, -ETIMEDOUT) },
 	{ "register over two files", act_register_two, 5, false,
 	  FINE(-EOPNOTSUPP, -EAGAIN, -EIO, -EFAULT, -ENXIO, -EACCES, -EBADF) },
 	/* a child may have deregistered it; the context may be dead */
 	{ "deregister", act_deregister, 8, true, FINE(-EIO, -EINVAL, -ENOENT, -EBUSY) },
 	{ "reregister", act_rereg, 2, false, FINE() },
-	{ "connect", act_connect, 6, false, FINE(-EIO, -EINVAL) },
+	{ "connect", act_connect, 6, false, FINE(-EIO, -EINVAL, -ETIMEDOUT) },
 	{ "aim", act_aim, 12, false, FINE() },
 	{ "change a file", act_break, 14, true, NULL },
 	{ "write", act_write, 5, true, NULL },
@@ -439,6 +443,9 @@ static bool is_fine(const struct action *action, int ret)
 {
 	const int *fine;
 
+	/* ENODEV is what libibverbs makes of it when a context is opened */
+	if (stress->failing && (ret == -ENOMEM || ret == -EFAULT || ret == -ENODEV))
+		return true;
 	if (!action->fine)
 		return !breaker_strange(ret);
 	for (fine = action->fine; *fine != OK; fine++)
@@ -498,7 +505,7 @@ static int act_fork(struct random *rnd)
 	struct random own = { ((__u64)pick(rnd, ~0u) << 32) + pick(rnd, ~0u) };
 	pid_t pid;
 
-	if (at->pid && !kill(at->pid, 0))
+	if (alone || (at->pid && !kill(at->pid, 0)))
 		return SKIPPED;
 	at->doing = NULL;
 	shared = true;
@@ -515,15 +522,6 @@ static int act_fork(struct random *rnd)
 	_exit(0);
 }
 
-static long vm_pinned(void)
-{
-	char line[REPORT_LINE];
-
-	if (report_find("/proc/self/status", "VmPin:", "", line) != 1)
-		return -1;
-	return atol(line + 6);
-}
-
 /* Everything is given back, in some order: then nothing is pinned. */
 static void end_in_order(struct random *rnd)
 {
@@ -538,9 +536,9 @@ static void end_in_order(struct random *rnd)
 	contexts_end(rnd);
 	if (!shared) {
 		stress_count(&stress->looked[CHECK_VMPIN]);
-		if (vm_pinned())
+		if (report_vm_pinned())
 			stress_fail(CHECK_VMPIN, "worker %d, life %u: VmPin is %ld kB", me,
-				    stress->at[place].life, vm_pinned());
+				    stress->at[place].life, report_vm_pinned());
 	}
 	stress_end(place);
 }
@@ -571,8 +569,12 @@ void worker_run(int worker)
 	random_start(&rnd, place, stress->at[place].life);
 	prepare();
 	rdma_begin(worker);
+	if (stress->failing && failure_for_me())
+		stress_fail(CHECK_ANSWER, "worker %d cannot make its allocations fail", me);
+	/* the first is always one of those whose pins can be counted in the end */
+	alone = chance(&rnd, 30) || !worker;
 	live(&rnd, 20 + pick(&rnd, STEPS));
-	if (chance(&rnd, 50))
+	if (alone || chance(&rnd, 50))
 		end_in_order(&rnd);
 	stress_begin(place, "exit", 0);
 	_exit(0);
