@@ -95,17 +95,19 @@ static int make_file(int i, const char *dir, bool dax, bool xfs)
 
 static int make_files(void)
 {
-	int ret = make_file(0, ENV_EXT4, true, false);
+	static const struct {
+		const char *dir;
+		bool dax, xfs;
+	} where[FILES] = {
+		{ ENV_EXT4, true, false }, { ENV_EXT4, true, false }, { ENV_EXT4, true, false },
+		{ ENV_XFS, true, true }, { ENV_XFS, true, true }, { ENV_XFS, true, true },
+		{ ENV_EXT4_NODAX, false, false }, { ENV_XFS_NODAX, false, true },
+	};
+	int i, ret = 0;
 
-	if (!ret)
-		ret = make_file(1, ENV_EXT4, true, false);
-	if (!ret)
-		ret = make_file(2, ENV_XFS, true, true);
-	if (!ret)
-		ret = make_file(3, ENV_XFS, true, true);
-	if (!ret)
-		ret = make_file(4, ENV_EXT4_NODAX, false, false);
-	return ret ? ret : make_file(5, ENV_XFS_NODAX, false, true);
+	for (i = 0; i < FILES && !ret; i++)
+		ret = make_file(i, where[i].dir, where[i].dax, where[i].xfs);
+	return ret;
 }
 
 /* One large file takes the room that would keep freed blocks from being used. */

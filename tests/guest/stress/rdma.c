@@ -186,7 +186,10 @@ int act_connect(struct random *rnd)
 	if (!answered(line, asked))
 		return SKIPPED;
 	client = line->client;
-	return wire_connect(&wire, &nics[RXE], &client);
+	ret = wire_connect(&wire, &nics[RXE], &client);
+	if (!ret)
+		act_aim(rnd);
+	return ret;
 }
 
 /* The writer is told where to write from now on, be it while all else happens. */
@@ -260,7 +263,7 @@ int region_serve(struct random *rnd, const struct map *map)
 
 	if (!nics[RXE].ctx || dead[RXE])
 		return SKIPPED;
-	ret = wire.qp ? 0 : act_connect(rnd);
+	ret = wire.qp && stress->lines[me].up ? 0 : act_connect(rnd);
 	for (i = 0; i < 3 && ret >= 0; i++)
 		ret = region_register(rnd, map);
 	for (i = 0; i < REGIONS && ret >= 0; i++)
@@ -297,10 +300,13 @@ int region_register_two(struct random *rnd, int fd1, int fd2)
 	return 0;
 }
 
-static int deregister(int slot)
+static int deregister(struct random *rnd, int slot)
 {
 	int ret;
 
+	/* a good server tells its client; ours does so half the time */
+	if (stress->lines[me].target.rkey == regions[slot].mr->rkey && chance(rnd, 50))
+		aim(NULL, 0, 0);
 	note_end(slot);
 	ret = ibv_dereg_mr(regions[slot].mr);
 	forget_region(slot);
@@ -311,7 +317,7 @@ int act_deregister(struct random *rnd)
 {
 	int slot = pick(rnd, REGIONS);
 
-	return regions[slot].mr ? deregister(slot) : SKIPPED;
+	return regions[slot].mr ? deregister(rnd, slot) : SKIPPED;
 }
 
 int act_rereg(struct random *rnd)
@@ -326,13 +332,13 @@ int act_rereg(struct random *rnd)
 	return 0;
 }
 
-void regions_end_of_file(int file)
+void regions_end_of_file(struct random *rnd, int file)
 {
 	int i;
 
 	for (i = 0; i < REGIONS; i++)
 		if (regions[i].mr && regions[i].file == file)
-			deregister(i);
+			deregister(rnd, i);
 }
 
 void contexts_end(struct random *rnd)
@@ -341,7 +347,7 @@ void contexts_end(struct random *rnd)
 
 	for (i = 0; i < REGIONS; i++)
 		if (regions[i].mr)
-			deregister(i);
+			deregister(rnd, i);
 	wire_close(&wire);
 	for (i = 0; i < NICS; i++)
 		if (nics[i].ctx)
@@ -388,7 +394,7 @@ static void writer_connect(struct writer *writer, struct line *line, unsigned in
 		ret = wire_connect(&writer->wire, &writer->nic, &server);
 	}
 	writer->gen = asked;
-	writer->connected = !ret;
+	line->up = writer->connected = !ret;
 	__atomic_store_n(&line->answered, asked, __ATOMIC_SEQ_CST);
 }
 
@@ -409,7 +415,7 @@ static void writer_write(struct writer *writer, struct line *line, const struct 
 	else
 		stress_count(&line->refused);
 	/* an error is the end of a connection */
-	writer->connected = !ret;
+	line->up = writer->connected = !ret;
 }
 
 void writer_run(int worker)

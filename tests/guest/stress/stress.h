@@ -31,7 +31,7 @@
 
 #define WORKERS		6
 #define GRABBERS	2
-#define FILES		6
+#define FILES		8
 #define REGIONS		4		/* of one worker */
 #define FILE_MAX	RIG_SIZE	/* files are cut and grown, seldom beyond this */
 #define DONOR_FILL	'd'		/* as lib/operation.c fills them */
@@ -87,6 +87,7 @@ struct region_note {
 /* Between a worker and its writer. */
 struct line {
 	unsigned int asked, answered;		/* connections: wanted and made */
+	bool up;				/* the last one still works */
 	struct wire_address server, client;
 	unsigned int seq;			/* odd while the target changes */
 	struct line_target {
@@ -192,7 +193,7 @@ int region_serve(struct random *rnd, const struct map *map);
 int region_register_two(struct random *rnd, int fd1, int fd2);
 
 /** regions_end_of_file - deregister all that covers a file */
-void regions_end_of_file(int file);
+void regions_end_of_file(struct random *rnd, int file);
 
 /** contexts_end - deregister and close all in order */
 void contexts_end(struct random *rnd);

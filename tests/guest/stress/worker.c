@@ -215,7 +215,7 @@ static int act_let_go(struct random *rnd)
 	for (i = 0; i < DESCS; i++) {
 		if (descs[i].fd < 0 || lease_see(descs[i].fd).state != LAYOUT_BREAKING)
 			continue;
-		regions_end_of_file(descs[i].file);
+		regions_end_of_file(rnd, descs[i].file);
 		ret = drop(descs[i].fd);
 		if (ret != -EINTR)
 			return ret;
@@ -414,7 +414,7 @@ static const struct action actions[] = {
 	{ "close a context", act_close_context, 1, false, FINE() },
 	{ "register", act_register, 30, false,
 	  FINE(-EOPNOTSUPP, -EAGAIN, -EIO, -EFAULT, -ENXIO) },
-	{ "serve", act_serve, 16, false,
+	{ "serve", act_serve, 24, false,
 	  FINE(-EOPNOTSUPP, -EAGAIN, -EBUSY, -EIO, -EFAULT, -ENOSPC, -EINVAL, -ETIMEDOUT) },
 	{ "register over two files", act_register_two, 5, false,
 	  FINE(-EOPNOTSUPP, -EAGAIN, -EIO, -EFAULT, -ENXIO, -EACCES, -EBADF) },
@@ -423,7 +423,7 @@ static const struct action actions[] = {
 	{ "reregister", act_rereg, 2, false, FINE() },
 	{ "connect", act_connect, 6, false, FINE(-EIO, -EINVAL, -ETIMEDOUT) },
 	{ "aim", act_aim, 12, false, FINE() },
-	{ "change a file", act_break, 14, true, NULL },
+	{ "change a file", act_break, 9, true, NULL },
 	{ "write", act_write, 5, true, NULL },
 	{ "fsync", act_sync, 4, true, NULL },
 	{ "send", act_send, 3, true, FINE(-EAGAIN) },
