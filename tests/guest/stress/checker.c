@@ -332,12 +332,24 @@ static void check_pins(void)
  * Contents
  */
 
-/* Read it, or look at it through a mapping: both ways lead to the blocks. */
-static void check_content(const struct stress_file *file)
+/* Where a device was told to write, now or a while ago, or anywhere. */
+static const struct stress_file *some_place(__u64 *at)
+{
+	const struct region_note *note = &stress->notes[pick(&rnd, WORKERS)][pick(&rnd, REGIONS)];
+
+	*at = pick(&rnd, 2 * FILE_MAX / PAGE) * PAGE;
+	if (!note->len || chance(&rnd, 30))
+		return &stress->files[pick(&rnd, FILES)];
+	*at = note->start;
+	return &stress->files[note->file];
+}
+
+static void check_content(void)
 {
 	static char buf[256 * KIB];
+	__u64 at;
+	const struct stress_file *file = some_place(&at);
 	int fd = file_open(file->path, O_RDONLY);
-	__u64 at = pick(&rnd, 2 * FILE_MAX / sizeof(buf)) * sizeof(buf);
 	ssize_t i, got;
 
 	if (fd < 0)
@@ -374,7 +386,7 @@ void checker_run(void)
 		stress_begin(AT_CHECKER, "check", 3 * stress_bound());
 		check_report();
 		check_pins();
-		check_content(&stress->files[pick(&rnd, FILES)]);
+		check_content();
 		read_reports();
 		stress_end(AT_CHECKER);
 		usleep(2000);
