@@ -21,6 +21,7 @@ help:
 	@echo 'make test-debug    the same on a kernel with KASAN, lockdep and friends'
 	@echo 'make bench         benchmarks, in a table'
 	@echo 'make shell         a shell in the virtual machine (FLAVOUR=debug ...)'
+	@echo 'make install       library, tool, manual pages (DESTDIR, PREFIX); builds no kernel'
 	@echo 'make kernel        builds the kernel'
 	@echo 'make print-kernel  builds it, and prints the path of the bzImage (with -s)'
 
@@ -37,6 +38,9 @@ headers: setup
 	@kernel/build headers >/dev/null
 
 programs: $(addprefix program-,$(PARTS))
+
+# these link it
+program-tests program-examples: program-lib
 
 program-%: headers
 	@$(MAKE) -s -C $* OUT=$(OUT)/$* KHDR=$(KHDR)
@@ -60,5 +64,27 @@ shell: programs
 	@kernel/build $(FLAVOUR) >/dev/null
 	@vm/run --kernel $(FLAVOUR) --shell
 
+# What users get.  It needs no kernel and no kernel's headers but our own one.
+DESTDIR	?=
+PREFIX	?= /usr/local
+MANDIR	?= $(PREFIX)/share/man
+UAPI	:= $(CURDIR)/kernel/src/include/uapi
+COMPLETION := $(wildcard tool/completion/*)
+
+# install_man SECTION: 2const too lies in man2
+install_man = install -d $(DESTDIR)$(MANDIR)/man$1 && \
+	install -m 644 $(wildcard man/*.$1*) $(DESTDIR)$(MANDIR)/man$1
+
+install:
+	@vm/setup user
+	@$(MAKE) -s -C lib install OUT=$(OUT)/lib KHDR=$(UAPI) DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+	@$(MAKE) -s -C tool OUT=$(OUT)/tool KHDR=$(UAPI)
+	@install -D -m 755 $(OUT)/tool/flayout $(DESTDIR)$(PREFIX)/bin/flayout
+	@$(foreach s,1 2 3 4 5 6 7 8,$(if $(wildcard man/*.$s*),$(call install_man,$s) &&)) :
+ifneq ($(COMPLETION),)
+	@install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	@install -m 644 $(COMPLETION) $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+endif
+
 .PHONY: all help setup kernel print-kernel headers programs demo test \
-	test-debug bench shell
+	test-debug bench shell install

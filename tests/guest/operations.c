@@ -77,6 +77,8 @@ TEST_F_TIMEOUT(ops, none_gets_past_an_unbreakable_lease, 240)
 	ASSERT_EQ(0, lease_take(self->fd, LAYOUT_LEASE_UNBREAK, 0, 0, self->rig.event));
 	if (variant->dax)
 		ASSERT_EQ(0, mr_reg(&self->nic, self->map, RIG_SIZE, MR_SERVER, &self->mr));
+	/* now: registering faults the pages in for writing */
+	ASSERT_EQ(0, state_see(self->fd, &self->before));
 	for_each_operation(op, variant, 0, 0) {
 		EXPECT_EQ(-ETXTBSY, by_other(&self->rig, op))
 			TH_LOG("%s", op->name);
@@ -136,6 +138,7 @@ TEST_F_TIMEOUT(ops, cutting_below_ones_own_pins_is_edeadlk, 240)
 		SKIP(return, "no pins without DAX");
 	ASSERT_EQ(0, lease_take(self->fd, 0, 0, 0, self->rig.event));
 	ASSERT_EQ(0, mr_reg(&self->nic, self->map, RIG_SIZE, MR_SERVER, &self->mr));
+	ASSERT_EQ(0, state_see(self->fd, &self->before));
 	for_each_operation(op, variant, 0, OP_REFUSED) {
 		EXPECT_EQ(-EDEADLK, by_holder(&self->rig, op))
 			TH_LOG("%s", op->name);

@@ -85,7 +85,7 @@ typedef int (*two_files)(int fd, int other, struct cut *cut);
 static long with_donor(struct cut *cut, two_files fn)
 {
 	char path[FILE_PATH + 2];
-	int fd = file_open(cut->path, O_RDWR), other = donor(cut, path);
+	int fd = file_open(cut->path, cut->flags), other = donor(cut, path);
 	int ret = fd < 0 ? fd : other < 0 ? other : fn(fd, other, cut) ? -errno : 0;
 
 	close(fd);
