@@ -27,11 +27,13 @@ static struct region regions[REGIONS];
 static bool dead[NICS];		/* the last user of a file it had pinned is gone */
 static struct wire wire;
 static int me;			/* worker */
+static bool tidy;		/* this life leaves no queue mapped, which keeps its context alive */
 static bool child;		/* of that worker: may end things, begins nothing */
 
-void rdma_begin(int worker)
+void rdma_begin(int worker, bool is_tidy)
 {
 	me = worker;
+	tidy = is_tidy;
 	child = stress->at[AT_WORKER + worker].pid != getpid();
 }
 
@@ -114,7 +116,7 @@ static void close_context(struct random *rnd, int nic)
 			ibv_dereg_mr(regions[i].mr);
 		forget_region(i);
 	}
-	if (nic == RXE && chance(rnd, 50))
+	if (nic == RXE && (tidy || chance(rnd, 50)))
 		wire_close(&wire);
 	if (nic == RXE)
 		memset(&wire, 0, sizeof(wire));

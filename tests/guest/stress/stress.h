@@ -201,8 +201,8 @@ void contexts_end(struct random *rnd);
 /** context_fd - descriptor of some context of this worker, or -1 */
 int context_fd(struct random *rnd);
 
-/** rdma_begin - this process is worker, or the child of worker, @worker */
-void rdma_begin(int worker);
+/** rdma_begin - this process is worker, or the child of worker, @worker; @tidy: closes all it opens */
+void rdma_begin(int worker, bool tidy);
 
 /* breaker.c: what changes files */
 

@@ -516,7 +516,7 @@ static int act_fork(struct random *rnd)
 	child = true;
 	at->pid = getpid();
 	at->life++;
-	rdma_begin(me);
+	rdma_begin(me, false);
 	live(&own, 5 + pick(&own, 40));
 	stress_begin(place, "exit", 0);
 	_exit(0);
@@ -568,11 +568,11 @@ void worker_run(int worker)
 	stress->at[place].pid = getpid();
 	random_start(&rnd, place, stress->at[place].life);
 	prepare();
-	rdma_begin(worker);
 	if (stress->failing && failure_for_me())
 		stress_fail(CHECK_ANSWER, "worker %d cannot make its allocations fail", me);
 	/* the first is always one of those whose pins can be counted in the end */
 	alone = chance(&rnd, 30) || !worker;
+	rdma_begin(worker, alone);
 	live(&rnd, 20 + pick(&rnd, STEPS));
 	if (alone || chance(&rnd, 50))
 		end_in_order(&rnd);
