@@ -279,15 +279,18 @@ static void show_pin(struct seq_file *m, struct file_layout *lease,
 	seq_putc(m, '\n');
 }
 
-static void show_pins(struct seq_file *m, struct file_layout *lease)
+static int show_pins(struct seq_file *m, struct file_layout *lease)
 {
 	struct pin_snapshot *snap;
 	unsigned int i, nr;
 
 	snap = layout_snapshot_pins(lease, &nr);
+	if (IS_ERR(snap))
+		return PTR_ERR(snap);
 	for (i = 0; i < nr; i++)
 		show_pin(m, lease, &snap[i]);
 	layout_snapshot_free(snap, nr);
+	return 0;
 }
 
 static int layouts_show(struct seq_file *m, void *v)
@@ -313,8 +316,7 @@ static int layouts_show(struct seq_file *m, void *v)
 	seq_puts(m, " path=");
 	seq_file_path(m, lease->c.flc_file, ESCAPED);
 	seq_putc(m, '\n');
-	show_pins(m, lease);
-	return 0;
+	return show_pins(m, lease);
 }
 
 /*
@@ -371,17 +373,22 @@ static void show_piece(struct seq_file *m, struct file_layout *lease,
 	seq_putc(m, '\n');
 }
 
-/* Pins of one owner, under all leases; without @prefix they are only counted. */
-static unsigned int show_owned(struct seq_file *m,
-			       struct longterm_pin_owner *owner,
-			       const char *prefix)
+/*
+ * Pins of one owner, under all leases; without @prefix they are only counted.
+ * Returns how many, or ENOMEM.
+ */
+static int show_owned(struct seq_file *m, struct longterm_pin_owner *owner,
+		      const char *prefix)
 {
 	struct file_layout *lease;
 	struct pin_snapshot *snap;
-	unsigned int i, nr, found = 0;
+	unsigned int i, nr;
+	int found = 0;
 
 	list_for_each_entry(lease, &layouts, published) {
 		snap = layout_snapshot_pins(lease, &nr);
+		if (IS_ERR(snap))
+			return PTR_ERR(snap);
 		for (i = 0; i < nr; i++) {
 			if (leased_pin_owner(snap[i].pin) != owner)
 				continue;
@@ -396,22 +403,36 @@ static unsigned int show_owned(struct seq_file *m,
 	return found;
 }
 
-static void show_contexts(struct seq_file *m, struct task_struct *task)
+static int show_context(struct seq_file *m, struct task_struct *task,
+			struct longterm_pin_owner *owner)
+{
+	int fd = task_fd_of(task, owner->file, 0);
+	int ret = fd < 0 ? 0 : show_owned(m, owner, NULL);
+
+	if (ret <= 0)
+		return ret;
+	for (; fd >= 0; fd = task_fd_of(task, owner->file, fd + 1)) {
+		seq_printf(m, "ctx %d %s ", fd, owner->ops->kind);
+		seq_file_path(m, owner->file, ESCAPED);
+		seq_putc(m, '\n');
+		ret = show_owned(m, owner, "\t");
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+static int show_contexts(struct seq_file *m, struct task_struct *task)
 {
 	struct longterm_pin_owner *owner;
-	int fd;
+	int error = 0;
 
 	list_for_each_entry(owner, &longterm_pin_owners, entry) {
-		fd = task_fd_of(task, owner->file, 0);
-		if (fd < 0 || !show_owned(m, owner, NULL))
-			continue;
-		for (; fd >= 0; fd = task_fd_of(task, owner->file, fd + 1)) {
-			seq_printf(m, "ctx %d %s ", fd, owner->ops->kind);
-			seq_file_path(m, owner->file, ESCAPED);
-			seq_putc(m, '\n');
-			show_owned(m, owner, "\t");
-		}
+		error = show_context(m, task, owner);
+		if (error)
+			break;
 	}
+	return error;
 }
 
 static void show_lease_of(struct seq_file *m, struct file_layout *lease,
@@ -464,17 +485,21 @@ static void show_leases_of(struct seq_file *m, struct task_struct *task)
  * @task: whose; the caller has checked that the reader may ptrace-read it
  *
  * Context: process context; takes layout_report_mutex.
+ * Return: 0 or ENOMEM.
  */
-void layout_lease_show_file_pins(struct seq_file *m, struct task_struct *task)
+int layout_lease_show_file_pins(struct seq_file *m, struct task_struct *task)
 {
 	unsigned int nofs;
+	int error;
 
 	mutex_lock(&layout_report_mutex);
 	nofs = memalloc_nofs_save();
-	show_contexts(m, task);
-	show_leases_of(m, task);
+	error = show_contexts(m, task);
+	if (!error)
+		show_leases_of(m, task);
 	memalloc_nofs_restore(nofs);
 	mutex_unlock(&layout_report_mutex);
+	return error;
 }
 
 /*
@@ -497,15 +522,17 @@ static void fdinfo_lease(struct seq_file *m, struct file_layout *lease)
  * of a file that a context has pinned.
  *
  * Context: process context; takes layout_report_mutex if there are leases.
+ * Return: 0 or ENOMEM.
  */
-void layout_lease_show_fdinfo(struct seq_file *m, struct file *filp)
+int layout_lease_show_fdinfo(struct seq_file *m, struct file *filp)
 {
 	struct longterm_pin_owner *owner;
 	struct file_layout *lease;
 	unsigned int nofs;
+	int ret = 0;
 
 	if (list_empty_careful(&layouts))
-		return;
+		return 0;
 	mutex_lock(&layout_report_mutex);
 	nofs = memalloc_nofs_save();
 	list_for_each_entry(lease, &layouts, published) {
@@ -515,10 +542,13 @@ void layout_lease_show_fdinfo(struct seq_file *m, struct file *filp)
 	}
 	list_for_each_entry(owner, &longterm_pin_owners, entry) {
 		if (owner->file == filp)
-			show_owned(m, owner, "layout_pin:\t");
+			ret = show_owned(m, owner, "layout_pin:\t");
+		if (ret < 0)
+			break;
 	}
 	memalloc_nofs_restore(nofs);
 	mutex_unlock(&layout_report_mutex);
+	return min(ret, 0);
 }
 
 /*

@@ -207,19 +207,21 @@ int wire_pair(struct wire *a, struct nic *nic_a, struct wire *b, struct nic *nic
 	return ret ? ret : wire_connect(b, nic_b, &far_a);
 }
 
-static int completion(struct wire *wire)
+int wire_wait(struct wire *wire, unsigned int ms)
 {
-	unsigned long end = now_ms() + env_ms(20000);
+	unsigned long end = now_ms() + ms;
 	struct ibv_wc wc;
 	int got;
 
-	while ((got = ibv_poll_cq(wire->cq, 1, &wc)) == 0)
+	while ((got = ibv_poll_cq(wire->cq, 1, &wc)) == 0) {
 		if (now_ms() > end)
 			return -ETIME;
+		usleep(20);
+	}
 	return got < 0 ? -EIO : wc.status;
 }
 
-static int operate(struct wire *wire, enum ibv_wr_opcode opcode, struct ibv_mr *mr, size_t len,
+static int post(struct wire *wire, enum ibv_wr_opcode opcode, struct ibv_mr *mr, size_t len,
 		   __u64 raddr, __u32 rkey)
 {
 	struct ibv_sge sge = { .addr = (unsigned long)mr->addr, .length = len, .lkey = mr->lkey };
@@ -230,9 +232,21 @@ static int operate(struct wire *wire, enum ibv_wr_opcode opcode, struct ibv_mr *
 		.send_flags = IBV_SEND_SIGNALED,
 		.wr.rdma = { .remote_addr = raddr, .rkey = rkey },
 	};
-	int ret = verb(ibv_post_send(wire->qp, &wr, &bad));
 
-	return ret ? ret : completion(wire);
+	return verb(ibv_post_send(wire->qp, &wr, &bad));
+}
+
+int wire_post_write(struct wire *wire, struct ibv_mr *mr, size_t len, __u64 raddr, __u32 rkey)
+{
+	return post(wire, IBV_WR_RDMA_WRITE, mr, len, raddr, rkey);
+}
+
+static int operate(struct wire *wire, enum ibv_wr_opcode opcode, struct ibv_mr *mr, size_t len,
+		   __u64 raddr, __u32 rkey)
+{
+	int ret = post(wire, opcode, mr, len, raddr, rkey);
+
+	return ret ? ret : wire_wait(wire, env_ms(20000));
 }
 
 int wire_write(struct wire *wire, struct ibv_mr *mr, size_t len, __u64 raddr, __u32 rkey)

@@ -77,6 +77,12 @@ int wire_pair(struct wire *a, struct nic *nic_a, struct wire *b, struct nic *nic
 int wire_write(struct wire *wire, struct ibv_mr *mr, size_t len, __u64 raddr, __u32 rkey);
 int wire_read(struct wire *wire, struct ibv_mr *mr, size_t len, __u64 raddr, __u32 rkey);
 
+/** wire_post_write - begin an RDMA write; wire_wait() must follow.  0 or a negative errno */
+int wire_post_write(struct wire *wire, struct ibv_mr *mr, size_t len, __u64 raddr, __u32 rkey);
+
+/** wire_wait - the next completion's enum ibv_wc_status, or a negative errno; -ETIME after @ms */
+int wire_wait(struct wire *wire, unsigned int ms);
+
 /** wire_state - enum ibv_qp_state as the kernel says, or a negative errno */
 int wire_state(struct wire *wire);
 

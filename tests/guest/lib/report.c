@@ -95,6 +95,29 @@ int report_locks(int fd, const char *kind)
 	return count;
 }
 
+static long vmstat(const char *name)
+{
+	char line[REPORT_LINE];
+
+	return report_find("/proc/vmstat", name, "", line) == 1 ? atol(line + strlen(name)) : 0;
+}
+
+long report_pinned_pages(void)
+{
+	/* the counters of all processors */
+	report_write("/proc/sys/vm/stat_refresh", "1");
+	return vmstat("nr_foll_pin_acquired ") - vmstat("nr_foll_pin_released ");
+}
+
+long report_vm_pinned(void)
+{
+	char line[REPORT_LINE];
+
+	if (report_find("/proc/self/status", "VmPin:", "", line) != 1)
+		return -1;
+	return atol(line + 6);
+}
+
 int report_write(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_TRUNC);
