@@ -106,7 +106,8 @@ static int to_init(struct ibv_qp *qp)
 	struct ibv_qp_attr attr = {
 		.qp_state = IBV_QPS_INIT,
 		.port_num = PORT,
-		.qp_access_flags = IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ,
+		.qp_access_flags = IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ |
+				   IBV_ACCESS_REMOTE_ATOMIC | MR_FLUSH,
 	};
 
 	return verb(ibv_modify_qp(qp, &attr, IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT |
@@ -117,7 +118,13 @@ int wire_open(struct wire *wire, struct nic *nic)
 {
 	struct ibv_qp_init_attr init = {
 		.qp_type = IBV_QPT_RC,
-		.cap = { .max_send_wr = 8, .max_recv_wr = 8, .max_send_sge = 1, .max_recv_sge = 1 },
+		.cap = {
+			.max_send_wr = 8,
+			.max_recv_wr = 8,
+			.max_send_sge = 1,
+			.max_recv_sge = 1,
+			.max_inline_data = WIRE_INLINE,
+		},
 	};
 
 	wire->cq = ibv_create_cq(nic->ctx, 16, NULL, NULL, 0);
@@ -207,7 +214,23 @@ int wire_pair(struct wire *a, struct nic *nic_a, struct wire *b, struct nic *nic
 	return ret ? ret : wire_connect(b, nic_b, &far_a);
 }
 
-static int completion(struct wire *wire)
+int wire_post(struct wire *wire, struct ibv_send_wr *wr)
+{
+	struct ibv_send_wr *bad;
+
+	wr->send_flags |= IBV_SEND_SIGNALED;
+	return verb(ibv_post_send(wire->qp, wr, &bad));
+}
+
+int wire_receive(struct wire *wire, struct ibv_mr *mr, size_t len)
+{
+	struct ibv_sge sge = { .addr = (unsigned long)mr->addr, .length = len, .lkey = mr->lkey };
+	struct ibv_recv_wr *bad, wr = { .wr_id = WIRE_RECEIVE, .sg_list = &sge, .num_sge = 1 };
+
+	return verb(ibv_post_recv(wire->qp, &wr, &bad));
+}
+
+int wire_wait(struct wire *wire)
 {
 	unsigned long end = now_ms() + env_ms(20000);
 	struct ibv_wc wc;
@@ -219,20 +242,25 @@ static int completion(struct wire *wire)
 	return got < 0 ? -EIO : wc.status;
 }
 
+int wire_do(struct wire *wire, struct ibv_send_wr *wr)
+{
+	int ret = wire_post(wire, wr);
+
+	return ret ? ret : wire_wait(wire);
+}
+
 static int operate(struct wire *wire, enum ibv_wr_opcode opcode, struct ibv_mr *mr, size_t len,
 		   __u64 raddr, __u32 rkey)
 {
 	struct ibv_sge sge = { .addr = (unsigned long)mr->addr, .length = len, .lkey = mr->lkey };
-	struct ibv_send_wr *bad, wr = {
+	struct ibv_send_wr wr = {
 		.sg_list = &sge,
 		.num_sge = 1,
 		.opcode = opcode,
-		.send_flags = IBV_SEND_SIGNALED,
 		.wr.rdma = { .remote_addr = raddr, .rkey = rkey },
 	};
-	int ret = verb(ibv_post_send(wire->qp, &wr, &bad));
 
-	return ret ? ret : completion(wire);
+	return wire_do(wire, &wr);
 }
 
 int wire_write(struct wire *wire, struct ibv_mr *mr, size_t len, __u64 raddr, __u32 rkey)
