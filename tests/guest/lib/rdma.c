@@ -116,8 +116,11 @@ static int to_init(struct ibv_qp *qp)
 
 int wire_open(struct wire *wire, struct nic *nic)
 {
-	struct ibv_qp_init_attr init = {
+	struct ibv_qp_init_attr_ex init = {
 		.qp_type = IBV_QPT_RC,
+		.comp_mask = IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS,
+		.pd = nic->pd,
+		.send_ops_flags = IBV_QP_EX_WITH_ATOMIC_WRITE,
 		.cap = {
 			.max_send_wr = 8,
 			.max_recv_wr = 8,
@@ -132,7 +135,7 @@ int wire_open(struct wire *wire, struct nic *nic)
 		return -errno;
 	init.send_cq = wire->cq;
 	init.recv_cq = wire->cq;
-	wire->qp = ibv_create_qp(nic->pd, &init);
+	wire->qp = ibv_create_qp_ex(nic->ctx, &init);
 	if (!wire->qp)
 		return -errno;
 	return to_init(wire->qp);
@@ -220,6 +223,16 @@ int wire_post(struct wire *wire, struct ibv_send_wr *wr)
 
 	wr->send_flags |= IBV_SEND_SIGNALED;
 	return verb(ibv_post_send(wire->qp, wr, &bad));
+}
+
+int wire_post_word(struct wire *wire, __u64 value, __u64 raddr, __u32 rkey)
+{
+	struct ibv_qp_ex *qp = ibv_qp_to_qp_ex(wire->qp);
+
+	ibv_wr_start(qp);
+	qp->wr_flags = IBV_SEND_SIGNALED;
+	ibv_wr_atomic_write(qp, rkey, raddr, &value);
+	return verb(ibv_wr_complete(qp));
 }
 
 int wire_receive(struct wire *wire, struct ibv_mr *mr, size_t len)

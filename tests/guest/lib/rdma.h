@@ -11,8 +11,11 @@
 
 /* What a server gives its clients. */
 #define MR_SERVER	(IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ)
-/* Flushes, which the library does not know yet: to be visible, to be durable. */
-#define MR_FLUSH	(1 << 8 | 1 << 9)
+/*
+ * Flushes, which the library does not know yet.  To be visible, not to be
+ * durable: rxe allows that for NVDIMMs only, not for the guest's memmap= regions.
+ */
+#define MR_FLUSH	(1 << 8)
 /* The device only reads the memory. */
 #define MR_READER	0
 
@@ -84,6 +87,9 @@ int wire_read(struct wire *wire, struct ibv_mr *mr, size_t len, __u64 raddr, __u
 
 /** wire_post - begin any operation; one completion will follow */
 int wire_post(struct wire *wire, struct ibv_send_wr *wr);
+
+/** wire_post_word - begin an atomic write of 8 bytes; of wire_open() only */
+int wire_post_word(struct wire *wire, __u64 value, __u64 raddr, __u32 rkey);
 
 /** wire_receive - let the next message go to the beginning of @mr */
 int wire_receive(struct wire *wire, struct ibv_mr *mr, size_t len);

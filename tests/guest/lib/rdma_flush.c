@@ -89,8 +89,11 @@ int wire_flush(struct wire *wire, struct ibv_mr *mr, size_t len, enum flush_leve
 	wqe->wr.wr.flush.remote_addr = (unsigned long)mr->addr;
 	wqe->wr.wr.flush.length = len;
 	wqe->wr.wr.flush.rkey = mr->rkey;
-	wqe->wr.wr.flush.type = IB_FLUSH_GLOBAL | IB_FLUSH_PERSISTENT;
+	wqe->wr.wr.flush.type = IB_FLUSH_GLOBAL;
 	wqe->wr.wr.flush.level = level;
+	wqe->iova = (unsigned long)mr->addr;
+	wqe->dma.length = len;
+	wqe->dma.resid = len;
 	__atomic_store_n(&queue->producer_index,
 			 (queue->producer_index + 1) & queue->index_mask, __ATOMIC_SEQ_CST);
 	ret = ring(wire);

@@ -8,7 +8,7 @@
 enum flush_level { FLUSH_RANGE, FLUSH_REGION };
 
 /**
- * wire_flush - have the far side make what was written durable, and wait
+ * wire_flush - have the far side make what was written visible to all, and wait
  * @wire: our end; idle
  * @mr: the far side's region, with MR_FLUSH
  * @len: bytes from its beginning, for FLUSH_RANGE

@@ -2,12 +2,14 @@
 /* Commands to a context file without the library; see uverbs.h. */
 #include <errno.h>
 #include <rdma/ib_user_ioctl_cmds.h>
+#include <rdma/ib_user_ioctl_verbs.h>
 #include <rdma/rdma_user_ioctl_cmds.h>
 #include <rdma/siw-abi.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "../env.h"
 #include "uverbs.h"
 
 #define COMMAND_MAX	256
@@ -34,6 +36,11 @@ int uverbs_write(struct ibv_context *ctx, __u32 command, void *in, size_t in_siz
 	return write(ctx->cmd_fd, &call, size) == size ? 0 : -errno;
 }
 
+static __u32 driver_of(struct ibv_context *ctx)
+{
+	return strcmp(ibv_get_device_name(ctx->device), ENV_RXE) ? RDMA_DRIVER_SIW : RDMA_DRIVER_RXE;
+}
+
 int uverbs_ioctl(struct ibv_context *ctx, __u16 object, __u16 method,
 		 const struct uverbs_attr *attrs, unsigned int nr)
 {
@@ -45,6 +52,7 @@ int uverbs_ioctl(struct ibv_context *ctx, __u16 object, __u16 method,
 		.object_id = object,
 		.method_id = method,
 		.num_attrs = nr,
+		.driver_id = driver_of(ctx),
 	} };
 	unsigned int i;
 
