@@ -552,6 +552,73 @@ int layout_lease_show_fdinfo(struct seq_file *m, struct file *filp)
 }
 
 /*
+ * Other subsystems' reports
+ */
+
+/* The file's path, escaped, in a buffer of PATH_MAX bytes. */
+static char *escaped_path(struct file *file, char *buf)
+{
+	char *path = d_path(&file->f_path, buf, PATH_MAX);
+	char *end = NULL;
+
+	if (!IS_ERR(path))
+		end = mangle_path(buf, path, ESCAPED);
+	if (!end) {
+		strscpy(buf, "-", PATH_MAX);
+		return buf;
+	}
+	*end = '\0';
+	return buf;
+}
+
+/* What is left of a lease that has ended tells nothing of a file. */
+static int tell_piece(struct file_layout *lease, struct leased_piece *piece,
+		      char *buf, leased_piece_fn tell, void *data)
+{
+	if (list_empty(&lease->published))
+		return 0;
+	piece->path = escaped_path(lease->c.flc_file, buf);
+	return tell(piece, data);
+}
+
+/**
+ * leased_pin_describe - which files are behind a registration
+ * @pin: the registration; the caller has a reference
+ * @tell: called for each piece of a file; an error of it ends the walk.  Must
+ *	not sleep for long: all other reports wait
+ * @data: for @tell
+ *
+ * For reports of the subsystem that owns the pin.  A registration that was
+ * revoked has no pieces.
+ *
+ * Context: process context; takes layout_report_mutex.
+ * Return: 0, ENOMEM, or what @tell has returned.
+ */
+int leased_pin_describe(struct leased_pin *pin, leased_piece_fn tell,
+			void *data)
+{
+	struct file_layout *lease;
+	struct leased_piece piece;
+	char *buf = __getname();
+	unsigned int nofs, n = 0;
+	int error = 0;
+
+	if (!buf)
+		return -ENOMEM;
+	mutex_lock(&layout_report_mutex);
+	nofs = memalloc_nofs_save();
+	while (!error && (lease = leased_pin_piece(pin, n++, &piece))) {
+		error = tell_piece(lease, &piece, buf, tell, data);
+		layout_put(lease);
+	}
+	memalloc_nofs_restore(nofs);
+	mutex_unlock(&layout_report_mutex);
+	__putname(buf);
+	return error;
+}
+EXPORT_SYMBOL_GPL(leased_pin_describe);
+
+/*
  * /proc/locks
  */
 

@@ -927,3 +927,33 @@ void layout_snapshot_free(struct pin_snapshot *snap, unsigned int nr)
 		leased_pin_put(snap[--nr].pin);
 	kvfree(snap);
 }
+
+/**
+ * leased_pin_piece - what a registration has pinned, piece by piece
+ * @pin: the registration; the caller has a reference
+ * @n: which piece, from 0 on
+ * @piece: out: its lease and range
+ *
+ * Context: any.
+ * Return: the lease, referenced; NULL if there are no more pieces.
+ */
+struct file_layout *leased_pin_piece(struct leased_pin *pin, unsigned int n,
+				     struct leased_piece *piece)
+{
+	struct file_layout *lease = NULL;
+	struct pin_stake *stake;
+
+	spin_lock(&pin->lock);
+	list_for_each_entry(stake, &pin->stakes, entry) {
+		if (n--)
+			continue;
+		lease = stake->lease;
+		kref_get(&lease->ref);
+		piece->lease = lease->id;
+		piece->start = stake->start;
+		piece->end = stake->last + 1;
+		break;
+	}
+	spin_unlock(&pin->lock);
+	return lease;
+}
