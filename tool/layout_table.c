@@ -67,7 +67,7 @@ static bool is_octal(char c)
 }
 
 /* As in /proc/mounts: blanks, newlines and backslashes are \ooo. */
-static void unescape(char *text)
+void layout_table_unescape(char *text)
 {
 	char *to = text;
 
@@ -92,7 +92,7 @@ static int convert_string(const char *text, void *where)
 	*string = strdup(text);
 	if (!*string)
 		return -ENOMEM;
-	unescape(*string);
+	layout_table_unescape(*string);
 	return 0;
 }
 
@@ -245,6 +245,9 @@ static int parse_line(struct layout_record *record, char *line,
 	ret = store_pairs(record, rest, &seen, culprit);
 	if (ret)
 		return ret;
+	/* Without a process its name is "-", which could be somebody's. */
+	if (!record->pid && record->comm)
+		*record->comm = '\0';
 	return check_complete(record, seen, culprit);
 }
 

@@ -29,7 +29,7 @@ enum layout_record_type {
  * @end: first byte behind it, or LAYOUT_TABLE_EOF
  * @pages: pages pinned now, of the system's page size
  * @pid: a live process that holds the file; 0: none known
- * @comm: its name, unescaped
+ * @comm: its name, unescaped; empty if none is known
  * @path: buffer file of a lease, context file of a pin, unescaped
  * @dev_major: lease: device of the file system
  * @dev_minor: lease: ditto
@@ -83,6 +83,9 @@ struct layout_table {
  * the table is empty and needs no layout_table_free().
  */
 int layout_table_read(struct layout_table *table, FILE *file);
+
+/* Undo, in place, how blanks and their like are written in /proc: as \ooo. */
+void layout_table_unescape(char *text);
 
 /* Free what layout_table_read() allocated.  The table is empty afterwards. */
 void layout_table_free(struct layout_table *table);
