@@ -63,8 +63,18 @@ no_leases()
 		mark "problem $1 left behind: $(head -1 /proc/layout_leases)"
 }
 
+# An NFS server that was left behind keeps a file system busy.  To stop one that
+# does not run would start it first.
+no_server()
+{
+	threads=/proc/fs/nfsd/threads
+	! mountpoint -q /run/nfs || umount -l /run/nfs
+	[ ! -e $threads ] || [ "$(cat $threads)" = 0 ] || echo 0 >$threads
+}
+
 tidy()
 {
+	no_server
 	echo 45 >/proc/sys/fs/lease-break-time
 	echo 1 >/proc/sys/fs/leases-enable
 	echo 16 >/proc/sys/vm/nr_hugepages

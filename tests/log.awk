@@ -5,6 +5,8 @@
 #
 # -v sums=FILE	where "passed failed skipped" goes
 # -v kunit=1	KUnit results must be there
+# -v races=FILE	names of functions; data races in which none of them takes part,
+#		the kernel has many, are counted and are nobody's failure
 
 function complain(line)
 {
@@ -16,7 +18,26 @@ function complain(line)
 		print "    " line
 }
 
-BEGIN { context = "boot" }
+# "... data-race in one+0x12/0x34 / other.isra.0": is one of them in the list?
+function races_of_ours(line,	n, names, i)
+{
+	sub(/.*data-race in /, "", line)
+	n = split(line, names, " ")
+	for (i = 1; i <= n; i++) {
+		sub(/[+.].*/, "", names[i])
+		if (names[i] in ours)
+			return 1
+	}
+	return 0
+}
+
+BEGIN {
+	context = "boot"
+	while (races != "" && (getline name <races) > 0) {
+		sub(/\..*/, "", name)
+		ours[name]
+	}
+}
 
 { sub(/\r$/, ""); line = $0; sub(/^\[ *[0-9.]+\] ?/, "") }
 
@@ -34,6 +55,12 @@ in_kunit && /^    not ok [0-9]+ / {
 	next
 }
 in_kunit && /^ +# / && /EXPECTATION FAILED|ASSERTION FAILED|Expected/ { print "    " $0 }
+
+races != "" && /BUG: KCSAN: data-race in / && !races_of_ours(line) {
+	foreign_races++
+	trace = 0
+	next
+}
 
 /BUG:|WARNING:|kernel BUG at|Oops[: ]|general protection fault|UBSAN:|KASAN:|KCSAN:/ ||
 /INFO: task .* blocked|detected stalls|self-detected stall|soft lockup|hard LOCKUP/ ||
@@ -56,5 +83,7 @@ END {
 	} else if (cases) {
 		printf "%-28s %3d passed (at boot)\n", "kunit", passed
 	}
+	if (foreign_races)
+		printf "%-28s %3d data races in code that is not ours\n", "kcsan", foreign_races
 	print passed + 0, failed + 0, skipped + 0 >sums
 }

@@ -508,12 +508,16 @@ TEST_F(brk, after_an_interrupted_breaker_the_lease_can_be_dropped_and_retaken)
 /* One who lets go, one who is deaf, and the breaker's own. */
 TEST_F_TIMEOUT(brk, a_breaker_settles_all_kinds_of_leases, 60)
 {
+	unsigned int ms;
+
 	ASSERT_EQ(0, break_time_set(2));
 	ASSERT_EQ(0, lease_take(self->fd, 0, 0, 0, self->rig.event));
 	ASSERT_EQ(0, peer_take(&self->rig.third, &self->rig, 0));
 	ASSERT_EQ(0, peer_take(&self->rig.other, &self->rig, LAYOUT_LEASE_UNBREAK));
 	ASSERT_EQ(0, rig_start(&self->rig, do_truncate, CUT, 0));
 	ASSERT_EQ(1, lease_events(self->rig.event, QUICK));
+	for (ms = 0; peer_lease_state(&self->rig.third) != LAYOUT_BREAKING && ms < QUICK; ms++)
+		usleep(1000);
 	EXPECT_EQ(LAYOUT_BREAKING, peer_lease_state(&self->rig.third));
 	ASSERT_EQ(0, lease_drop(self->fd));
 	EXPECT_EQ(0, peer_result(&self->rig.other, 2000 + QUICK));

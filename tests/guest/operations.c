@@ -77,6 +77,8 @@ TEST_F_TIMEOUT(ops, none_gets_past_an_unbreakable_lease, 240)
 	ASSERT_EQ(0, lease_take(self->fd, LAYOUT_LEASE_UNBREAK, 0, 0, self->rig.event));
 	if (variant->dax)
 		ASSERT_EQ(0, mr_reg(&self->nic, self->map, RIG_SIZE, MR_SERVER, &self->mr));
+	/* now: registering faults the pages in for writing */
+	ASSERT_EQ(0, state_see(self->fd, &self->before));
 	for_each_operation(op, variant, 0, 0) {
 		EXPECT_EQ(-ETXTBSY, by_other(&self->rig, op))
 			TH_LOG("%s", op->name);
@@ -126,24 +128,6 @@ TEST_F_TIMEOUT(ops, sharing_over_ones_own_lease_is_edeadlk, 240)
 	EXPECT_EQ(0, lease_see(self->fd).denied);
 	EXPECT_EQ(0, lease_events(self->rig.event, 0));
 	EXPECT_TRUE(rig_untouched(&self->rig));
-}
-
-TEST_F_TIMEOUT(ops, cutting_below_ones_own_pins_is_edeadlk, 240)
-{
-	const struct operation *op;
-
-	if (!variant->dax)
-		SKIP(return, "no pins without DAX");
-	ASSERT_EQ(0, lease_take(self->fd, 0, 0, 0, self->rig.event));
-	ASSERT_EQ(0, mr_reg(&self->nic, self->map, RIG_SIZE, MR_SERVER, &self->mr));
-	for_each_operation(op, variant, 0, OP_REFUSED) {
-		EXPECT_EQ(-EDEADLK, by_holder(&self->rig, op))
-			TH_LOG("%s", op->name);
-		EXPECT_STREQ("", state_changes(self->fd, &self->before))
-			TH_LOG("%s", op->name);
-	}
-	EXPECT_TRUE(rig_untouched(&self->rig));
-	EXPECT_EQ(1, lease_see(self->fd).pins);
 }
 
 TEST_F_TIMEOUT(ops, cutting_ones_own_lease_works_and_leaves_it, 240)
@@ -303,6 +287,52 @@ TEST_F(ops, a_refused_truncate_leaves_the_set_user_id_bit)
 	ASSERT_EQ(0, state_see(self->fd, &self->before));
 	EXPECT_EQ(-ETXTBSY, rig_other(&self->rig, by_nobody, CUT, 0));
 	EXPECT_STREQ("", state_changes(self->fd, &self->before));
+}
+
+FIXTURE(pinned)
+{
+	struct rig rig;
+	struct nic nic;
+	struct ibv_mr *mr;
+	struct file_state before;
+	int fd;
+	char *map;
+};
+
+ON_DAX(pinned);
+
+FIXTURE_SETUP(pinned)
+{
+	ASSERT_EQ(0, rig_open(&self->rig, variant->dir));
+	self->fd = self->rig.fd;
+	self->map = file_map(self->fd, RIG_SIZE);
+	ASSERT_NE(NULL, self->map);
+	ASSERT_EQ(0, nic_open(&self->nic, ENV_RXE));
+}
+
+FIXTURE_TEARDOWN(pinned)
+{
+	if (self->mr)
+		ibv_dereg_mr(self->mr);
+	nic_close(&self->nic);
+	rig_close(&self->rig);
+}
+
+TEST_F_TIMEOUT(pinned, cutting_below_ones_own_pins_is_edeadlk, 240)
+{
+	const struct operation *op;
+
+	ASSERT_EQ(0, lease_take(self->fd, 0, 0, 0, self->rig.event));
+	ASSERT_EQ(0, mr_reg(&self->nic, self->map, RIG_SIZE, MR_SERVER, &self->mr));
+	ASSERT_EQ(0, state_see(self->fd, &self->before));
+	for_each_operation(op, variant, 0, OP_REFUSED) {
+		EXPECT_EQ(-EDEADLK, by_holder(&self->rig, op))
+			TH_LOG("%s", op->name);
+		EXPECT_STREQ("", state_changes(self->fd, &self->before))
+			TH_LOG("%s", op->name);
+	}
+	EXPECT_TRUE(rig_untouched(&self->rig));
+	EXPECT_EQ(1, lease_see(self->fd).pins);
 }
 
 TEST_HARNESS_MAIN

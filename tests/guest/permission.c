@@ -44,6 +44,26 @@ FIXTURE_TEARDOWN(permission)
 	rig_close(&self->rig);
 }
 
+/* ext4 shares no blocks. */
+FIXTURE(shared)
+{
+	struct rig rig;
+	int fd;
+};
+
+ON_XFS(shared);
+
+FIXTURE_SETUP(shared)
+{
+	ASSERT_EQ(0, rig_open(&self->rig, variant->dir));
+	self->fd = self->rig.fd;
+}
+
+FIXTURE_TEARDOWN(shared)
+{
+	rig_close(&self->rig);
+}
+
 /* Become nobody, with no capability but those in @kept (of the first 32). */
 static int become_nobody(__u32 kept)
 {
@@ -185,13 +205,11 @@ TEST_F(permission, a_revoked_lease_leaves_the_next_take_alone)
 }
 
 /* Shared blocks have to be copied, which is a write. */
-TEST_F(permission, a_reader_cannot_have_blocks_unshared)
+TEST_F(shared, a_reader_cannot_have_blocks_unshared)
 {
 	char path[FILE_PATH + 2];
 	int copy, fd;
 
-	if (!variant->xfs)
-		SKIP(return, "ext4 shares no blocks");
 	snprintf(path, sizeof(path), "%s.c", self->rig.path);
 	copy = file_make(path, 0, 0);
 	ASSERT_LE(0, copy);
@@ -227,10 +245,7 @@ static long nobody_opens_trunc(void *arg, int fd)
 
 static bool undisturbed(struct rig *rig)
 {
-	struct layout_lease lease = lease_see(rig->fd);
-
-	return lease.state == LAYOUT_ACTIVE && !lease.denied && !lease_events(rig->event, 0) &&
-	       rig_untouched(rig);
+	return rig_undisturbed(rig) && rig_untouched(rig);
 }
 
 TEST_F(permission, who_may_not_write_breaks_nothing)

@@ -150,10 +150,11 @@ TEST_F(range, holes_are_met_to_the_byte)
 	unsigned int i;
 
 	ASSERT_EQ(0, take(&self->rig, start, end - start));
-	for (i = 0; i < ARRAY_SIZE(holes); i++)
+	for (i = 0; i < ARRAY_SIZE(holes); i++) {
 		EXPECT_EQ(holes[i].met ? -ETXTBSY : 0,
 			  rig_other(&self->rig, do_punch, holes[i].start, holes[i].len))
 			TH_LOG("hole %u", i);
+	}
 	EXPECT_TRUE(file_is(self->rig.path, start, end - start, RIG_FILL));
 }
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -309,6 +310,35 @@ TEST_F(pins, layout_leases_shows_each_pin)
 	ASSERT_EQ(0, ibv_dereg_mr(self->mr));
 	self->mr = NULL;
 	EXPECT_EQ(0, report_pins(id, line));
+}
+
+/* Every second page of the file, each a mapping of its own, as one region. */
+static char *map_pieces(int fd, size_t pieces)
+{
+	char *area = mmap(NULL, pieces * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t i;
+
+	for (i = 0; i < pieces && area != MAP_FAILED; i++)
+		if (mmap(area + i * PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			 fd, 2 * i * PAGE) == MAP_FAILED)
+			return NULL;
+	return area == MAP_FAILED ? NULL : area;
+}
+
+TEST_F(pins, layout_leases_shows_each_piece_of_a_region)
+{
+	const size_t pieces = 40;
+	__u64 id = lease_see(self->fd).id;
+	char *area = map_pieces(self->fd, pieces);
+	char line[REPORT_LINE];
+	struct ibv_mr *mr;
+
+	ASSERT_NE(NULL, area);
+	ASSERT_EQ(0, mr_reg(&self->nic, area, pieces * PAGE, MR_SERVER, &mr));
+	EXPECT_EQ(2, lease_see(self->fd).pins);
+	EXPECT_EQ(1 + pieces, report_pins(id, line));
+	ASSERT_EQ(0, ibv_dereg_mr(mr));
+	munmap(area, pieces * PAGE);
 }
 
 static long drop_sent(void *arg, int fd)

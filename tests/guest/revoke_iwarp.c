@@ -130,6 +130,127 @@ TEST_F_TIMEOUT(iwarp, freed_blocks_of_another_file_are_not_touched, 120)
 	unlink(path);
 }
 
+/* Another process truncates the file, and its blocks become another file's. */
+static void lose_file(struct __test_metadata *_metadata, FIXTURE_DATA(iwarp) *self,
+		      const char *dir, struct extents *blocks, char *path, __u64 *at, __u64 *len)
+{
+	ASSERT_EQ(0, file_extents(self->fd, blocks));
+	ASSERT_EQ(0, break_time_set(0));
+	ASSERT_EQ(0, rig_other(&self->rig, do_truncate, 0, 0));
+	ASSERT_EQ(0, file_grab_blocks(dir, blocks, 'n', path, at, len));
+	EXPECT_EQ(0, lease_see(self->fd).pins);
+}
+
+static void only_the_region_died(struct __test_metadata *_metadata, FIXTURE_DATA(iwarp) *self)
+{
+	struct ibv_mr *more[32];
+	char memory[PAGE];
+	int i;
+
+	for (i = 0; i < 32; i++) {
+		ASSERT_EQ(0, mr_reg(&self->cm.nic, memory, sizeof(memory), MR_SERVER, &more[i]));
+		EXPECT_NE(self->mr->rkey >> 8, more[i]->rkey >> 8);
+	}
+	while (i--)
+		EXPECT_EQ(0, ibv_dereg_mr(more[i]));
+	EXPECT_EQ(0, ibv_dereg_mr(self->mr));
+	self->mr = NULL;
+}
+
+static int sends(struct wire *wire, struct ibv_mr *mr, void *addr, size_t len, unsigned int flags)
+{
+	struct ibv_sge sge = { .addr = (unsigned long)addr, .length = len, .lkey = mr->lkey };
+	struct ibv_send_wr wr = {
+		.opcode = IBV_WR_SEND,
+		.sg_list = &sge,
+		.num_sge = 1,
+		.send_flags = flags,
+	};
+
+	return wire_post(wire, &wr);
+}
+
+TEST_F_TIMEOUT(iwarp, a_message_does_not_arrive_in_a_posted_receive, 120)
+{
+	struct extents blocks;
+	char path[FILE_PATH];
+	__u64 at, len;
+
+	ASSERT_EQ(0, wire_receive(&self->cm.b, self->mr, RIG_SIZE));
+	lose_file(_metadata, self, variant->dir, &blocks, path, &at, &len);
+	ASSERT_EQ(0, sends(&self->cm.a, self->local, self->buf, MIB, 0));
+	EXPECT_NE(0, wire_wait(&self->cm.b, WIRE_MS));
+	EXPECT_TRUE(file_is(path, at, len, 'n'));
+	only_the_region_died(_metadata, self);
+	unlink(path);
+}
+
+TEST_F_TIMEOUT(iwarp, what_it_had_is_not_sent, 120)
+{
+	struct extents blocks;
+	char path[FILE_PATH];
+	__u64 at, len;
+
+	ASSERT_EQ(0, wire_receive(&self->cm.b, self->local, MIB));
+	lose_file(_metadata, self, variant->dir, &blocks, path, &at, &len);
+	ASSERT_EQ(0, sends(&self->cm.a, self->mr, self->map, MIB, 0));
+	EXPECT_NE(0, wire_wait(&self->cm.a, WIRE_MS));
+	EXPECT_EQ(NULL, memchr(self->buf, 'n', MIB));
+	only_the_region_died(_metadata, self);
+	unlink(path);
+}
+
+TEST_F_TIMEOUT(iwarp, receives_in_other_memory_go_on, 120)
+{
+	struct extents blocks;
+	char path[FILE_PATH];
+	__u64 at, len;
+
+	ASSERT_EQ(0, wire_receive(&self->cm.b, self->local, MIB));
+	lose_file(_metadata, self, variant->dir, &blocks, path, &at, &len);
+	self->buf[MIB - 1] = 'y';
+	ASSERT_EQ(0, sends(&self->cm.a, self->local, self->buf + MIB - PAGE, PAGE, 0));
+	EXPECT_EQ(0, wire_wait(&self->cm.a, WIRE_MS));
+	EXPECT_EQ(0, wire_wait(&self->cm.b, WIRE_MS));
+	EXPECT_EQ('y', self->buf[PAGE - 1]);
+	only_the_region_died(_metadata, self);
+	unlink(path);
+}
+
+/* All of the file, while it is lost: what arrives is the file's, or nothing. */
+TEST_F_TIMEOUT(iwarp, a_read_in_progress_reads_nothing_of_the_blocks_next_owner, 180)
+{
+	char *into = mmap(NULL, RIG_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+	struct ibv_sge sge = { .addr = (unsigned long)into, .length = RIG_SIZE };
+	struct ibv_send_wr wr = {
+		.opcode = IBV_WR_RDMA_READ,
+		.sg_list = &sge,
+		.num_sge = 1,
+		.wr.rdma = { .remote_addr = (unsigned long)self->map, .rkey = self->mr->rkey },
+	};
+	struct extents blocks;
+	struct ibv_mr *mr;
+	char path[FILE_PATH];
+	__u64 at, len;
+
+	ASSERT_NE(MAP_FAILED, into);
+	ASSERT_EQ(0, mr_reg(&self->cm.nic, into, RIG_SIZE, MR_SERVER, &mr));
+	sge.lkey = mr->lkey;
+	ASSERT_EQ(0, wire_post(&self->cm.a, &wr));
+	while (*(volatile char *)into != RIG_FILL)
+		usleep(10);
+	ASSERT_EQ(0, lease_revoke(self->fd, 0));
+	EXPECT_EQ(0, into[RIG_SIZE - 1]);
+	lose_file(_metadata, self, variant->dir, &blocks, path, &at, &len);
+	EXPECT_LT(0, wire_wait(&self->cm.a, WIRE_MS));
+	EXPECT_EQ(NULL, memchr(into, 'n', RIG_SIZE));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	munmap(into, RIG_SIZE);
+	only_the_region_died(_metadata, self);
+	unlink(path);
+}
+
 TEST_F(iwarp, a_closed_buffer_takes_the_context_with_it)
 {
 	char memory[PAGE];

@@ -303,13 +303,16 @@ static bool layout_revoke_claim(struct file_layout *lease, bool if_expired)
 	return claimed;
 }
 
-/* The pins are gone: the lease is no obstacle any more. */
-static void layout_revoke_done(struct file_layout *lease)
+/*
+ * The pins are gone: the lease is no obstacle any more.  Who has closed the file
+ * himself is not told.
+ */
+static void layout_revoke_done(struct file_layout *lease, bool tell)
 {
 	spin_lock(&lease->ctx->flc_lock);
 	WRITE_ONCE(lease->phase, LEASE_REVOKED);
 	lease->breaking = false;
-	if (lease->event)
+	if (tell && lease->event)
 		eventfd_signal(lease->event);
 	spin_unlock(&lease->ctx->flc_lock);
 	wake_up_all(&lease->wait);
@@ -319,7 +322,7 @@ static void layout_revoke_claimed(struct file_layout *lease)
 {
 	layout_revoke_pins(lease, NULL);
 	layout_unpublish(lease);
-	layout_revoke_done(lease);
+	layout_revoke_done(lease, true);
 }
 
 /**
@@ -384,7 +387,7 @@ void layout_lease_close(struct file *filp)
 		return;
 	if (layout_revoke_claim(lease, false)) {
 		layout_revoke_pins(lease, &doomed);
-		layout_revoke_done(lease);
+		layout_revoke_done(lease, false);
 	} else {
 		wait_event(lease->wait, !layout_revoking(lease));
 	}

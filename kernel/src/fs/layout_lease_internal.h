@@ -196,6 +196,8 @@ struct pin_snapshot *layout_snapshot_pins(struct file_layout *lease,
 void layout_snapshot_free(struct pin_snapshot *snap, unsigned int nr);
 struct longterm_pin_owner *leased_pin_owner(struct leased_pin *pin);
 bool leased_pin_writes(struct leased_pin *pin);
+struct file_layout *leased_pin_piece(struct leased_pin *pin, unsigned int n,
+				     struct leased_piece *piece);
 extern struct list_head longterm_pin_owners;
 
 #endif /* _FS_LAYOUT_LEASE_INTERNAL_H */

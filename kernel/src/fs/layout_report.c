@@ -279,15 +279,18 @@ static void show_pin(struct seq_file *m, struct file_layout *lease,
 	seq_putc(m, '\n');
 }
 
-static void show_pins(struct seq_file *m, struct file_layout *lease)
+static int show_pins(struct seq_file *m, struct file_layout *lease)
 {
 	struct pin_snapshot *snap;
 	unsigned int i, nr;
 
 	snap = layout_snapshot_pins(lease, &nr);
+	if (IS_ERR(snap))
+		return PTR_ERR(snap);
 	for (i = 0; i < nr; i++)
 		show_pin(m, lease, &snap[i]);
 	layout_snapshot_free(snap, nr);
+	return 0;
 }
 
 static int layouts_show(struct seq_file *m, void *v)
@@ -313,8 +316,7 @@ static int layouts_show(struct seq_file *m, void *v)
 	seq_puts(m, " path=");
 	seq_file_path(m, lease->c.flc_file, ESCAPED);
 	seq_putc(m, '\n');
-	show_pins(m, lease);
-	return 0;
+	return show_pins(m, lease);
 }
 
 /*
@@ -371,17 +373,22 @@ static void show_piece(struct seq_file *m, struct file_layout *lease,
 	seq_putc(m, '\n');
 }
 
-/* Pins of one owner, under all leases; without @prefix they are only counted. */
-static unsigned int show_owned(struct seq_file *m,
-			       struct longterm_pin_owner *owner,
-			       const char *prefix)
+/*
+ * Pins of one owner, under all leases; without @prefix they are only counted.
+ * Returns how many, or ENOMEM.
+ */
+static int show_owned(struct seq_file *m, struct longterm_pin_owner *owner,
+		      const char *prefix)
 {
 	struct file_layout *lease;
 	struct pin_snapshot *snap;
-	unsigned int i, nr, found = 0;
+	unsigned int i, nr;
+	int found = 0;
 
 	list_for_each_entry(lease, &layouts, published) {
 		snap = layout_snapshot_pins(lease, &nr);
+		if (IS_ERR(snap))
+			return PTR_ERR(snap);
 		for (i = 0; i < nr; i++) {
 			if (leased_pin_owner(snap[i].pin) != owner)
 				continue;
@@ -396,22 +403,36 @@ static unsigned int show_owned(struct seq_file *m,
 	return found;
 }
 
-static void show_contexts(struct seq_file *m, struct task_struct *task)
+static int show_context(struct seq_file *m, struct task_struct *task,
+			struct longterm_pin_owner *owner)
+{
+	int fd = task_fd_of(task, owner->file, 0);
+	int ret = fd < 0 ? 0 : show_owned(m, owner, NULL);
+
+	if (ret <= 0)
+		return ret;
+	for (; fd >= 0; fd = task_fd_of(task, owner->file, fd + 1)) {
+		seq_printf(m, "ctx %d %s ", fd, owner->ops->kind);
+		seq_file_path(m, owner->file, ESCAPED);
+		seq_putc(m, '\n');
+		ret = show_owned(m, owner, "\t");
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+static int show_contexts(struct seq_file *m, struct task_struct *task)
 {
 	struct longterm_pin_owner *owner;
-	int fd;
+	int error = 0;
 
 	list_for_each_entry(owner, &longterm_pin_owners, entry) {
-		fd = task_fd_of(task, owner->file, 0);
-		if (fd < 0 || !show_owned(m, owner, NULL))
-			continue;
-		for (; fd >= 0; fd = task_fd_of(task, owner->file, fd + 1)) {
-			seq_printf(m, "ctx %d %s ", fd, owner->ops->kind);
-			seq_file_path(m, owner->file, ESCAPED);
-			seq_putc(m, '\n');
-			show_owned(m, owner, "\t");
-		}
+		error = show_context(m, task, owner);
+		if (error)
+			break;
 	}
+	return error;
 }
 
 static void show_lease_of(struct seq_file *m, struct file_layout *lease,
@@ -464,17 +485,21 @@ static void show_leases_of(struct seq_file *m, struct task_struct *task)
  * @task: whose; the caller has checked that the reader may ptrace-read it
  *
  * Context: process context; takes layout_report_mutex.
+ * Return: 0 or ENOMEM.
  */
-void layout_lease_show_file_pins(struct seq_file *m, struct task_struct *task)
+int layout_lease_show_file_pins(struct seq_file *m, struct task_struct *task)
 {
 	unsigned int nofs;
+	int error;
 
 	mutex_lock(&layout_report_mutex);
 	nofs = memalloc_nofs_save();
-	show_contexts(m, task);
-	show_leases_of(m, task);
+	error = show_contexts(m, task);
+	if (!error)
+		show_leases_of(m, task);
 	memalloc_nofs_restore(nofs);
 	mutex_unlock(&layout_report_mutex);
+	return error;
 }
 
 /*
@@ -497,15 +522,17 @@ static void fdinfo_lease(struct seq_file *m, struct file_layout *lease)
  * of a file that a context has pinned.
  *
  * Context: process context; takes layout_report_mutex if there are leases.
+ * Return: 0 or ENOMEM.
  */
-void layout_lease_show_fdinfo(struct seq_file *m, struct file *filp)
+int layout_lease_show_fdinfo(struct seq_file *m, struct file *filp)
 {
 	struct longterm_pin_owner *owner;
 	struct file_layout *lease;
 	unsigned int nofs;
+	int ret = 0;
 
 	if (list_empty_careful(&layouts))
-		return;
+		return 0;
 	mutex_lock(&layout_report_mutex);
 	nofs = memalloc_nofs_save();
 	list_for_each_entry(lease, &layouts, published) {
@@ -515,11 +542,81 @@ void layout_lease_show_fdinfo(struct seq_file *m, struct file *filp)
 	}
 	list_for_each_entry(owner, &longterm_pin_owners, entry) {
 		if (owner->file == filp)
-			show_owned(m, owner, "layout_pin:\t");
+			ret = show_owned(m, owner, "layout_pin:\t");
+		if (ret < 0)
+			break;
 	}
 	memalloc_nofs_restore(nofs);
 	mutex_unlock(&layout_report_mutex);
+	return min(ret, 0);
 }
+
+/*
+ * Other subsystems' reports
+ */
+
+/* The file's path, escaped, in a buffer of PATH_MAX bytes. */
+static char *escaped_path(struct file *file, char *buf)
+{
+	char *path = d_path(&file->f_path, buf, PATH_MAX);
+	char *end = NULL;
+
+	if (!IS_ERR(path))
+		end = mangle_path(buf, path, ESCAPED);
+	if (!end) {
+		strscpy(buf, "-", PATH_MAX);
+		return buf;
+	}
+	*end = '\0';
+	return buf;
+}
+
+/* What is left of a lease that has ended tells nothing of a file. */
+static int tell_piece(struct file_layout *lease, struct leased_piece *piece,
+		      char *buf, leased_piece_fn tell, void *data)
+{
+	if (list_empty(&lease->published))
+		return 0;
+	piece->path = escaped_path(lease->c.flc_file, buf);
+	return tell(piece, data);
+}
+
+/**
+ * leased_pin_describe - which files are behind a registration
+ * @pin: the registration; the caller has a reference
+ * @tell: called for each piece of a file; an error of it ends the walk.  Must
+ *	not sleep for long: all other reports wait
+ * @data: for @tell
+ *
+ * For reports of the subsystem that owns the pin.  A registration that was
+ * revoked has no pieces.
+ *
+ * Context: process context; takes layout_report_mutex.
+ * Return: 0, ENOMEM, or what @tell has returned.
+ */
+int leased_pin_describe(struct leased_pin *pin, leased_piece_fn tell,
+			void *data)
+{
+	struct file_layout *lease;
+	struct leased_piece piece;
+	char *buf = __getname();
+	unsigned int nofs, n = 0;
+	int error = 0;
+
+	if (!buf)
+		return -ENOMEM;
+	mutex_lock(&layout_report_mutex);
+	nofs = memalloc_nofs_save();
+	while (!error && (lease = leased_pin_piece(pin, n++, &piece))) {
+		error = tell_piece(lease, &piece, buf, tell, data);
+		layout_put(lease);
+	}
+	memalloc_nofs_restore(nofs);
+	mutex_unlock(&layout_report_mutex);
+	__putname(buf);
+	return error;
+}
+EXPORT_SYMBOL_GPL(leased_pin_describe);
 
 /*
  * /proc/locks

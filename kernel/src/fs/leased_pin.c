@@ -867,39 +867,57 @@ bool layout_pinned_outside(struct file_layout *lease, u64 start, u64 end)
 	return end < LAYOUT_EOF && layout_pinned(lease, end, LAYOUT_EOF);
 }
 
-/**
- * layout_snapshot_pins - what is pinned under a lease
- * @lease: a lease whose inode is alive
- * @nr: out: entries of the result
- *
- * Context: process context; takes flc_lock.
- * Return: an array in the order of file ranges, each entry with a reference to
- * its pin, for layout_snapshot_free(); NULL if there are none, or no memory.
- */
-struct pin_snapshot *layout_snapshot_pins(struct file_layout *lease,
-					  unsigned int *nr)
+/* flc_lock is held.  Returns how many there are; @max of them are in @snap. */
+static unsigned int layout_copy_pins(struct file_layout *lease,
+				     struct pin_snapshot *snap,
+				     unsigned int max)
 {
-	struct file_lock_context *ctx = lease->ctx;
-	unsigned int max = READ_ONCE(lease->nr_pins) + 16;
-	struct pin_snapshot *snap;
 	struct pin_stake *stake;
+	unsigned int nr = 0;
 
-	*nr = 0;
-	snap = kvmalloc_array(max, sizeof(*snap), GFP_KERNEL);
-	if (!snap)
-		return NULL;
-	spin_lock(&ctx->flc_lock);
 	stake = pin_tree_iter_first(&lease->pins, 0, U64_MAX);
-	for (; stake && *nr < max; stake = pin_tree_iter_next(stake, 0, U64_MAX)) {
-		struct pin_snapshot *s = &snap[(*nr)++];
+	for (; stake; stake = pin_tree_iter_next(stake, 0, U64_MAX)) {
+		struct pin_snapshot *s = &snap[nr];
 
+		if (++nr > max)
+			continue;
 		kref_get(&stake->pin->ref);
 		s->pin = stake->pin;
 		s->start = stake->start;
 		s->end = stake->last + 1;
 		s->pages = stake->pages;
 	}
-	spin_unlock(&ctx->flc_lock);
+	return nr;
+}
+
+/**
+ * layout_snapshot_pins - what is pinned under a lease
+ * @lease: a lease whose inode is alive
+ * @nr: out: entries of the result
+ *
+ * Context: process context; takes flc_lock.
+ * Return: an array in the order of file ranges, one entry for each piece, each
+ * with a reference to its pin, for layout_snapshot_free(); ERR_PTR(-ENOMEM).
+ */
+struct pin_snapshot *layout_snapshot_pins(struct file_layout *lease,
+					  unsigned int *nr)
+{
+	unsigned int max, found = READ_ONCE(lease->nr_pins);
+	struct pin_snapshot *snap;
+
+	do {
+		/* a pin may have more than one piece */
+		max = found + 16;
+		snap = kvmalloc_array(max, sizeof(*snap), GFP_KERNEL);
+		if (!snap)
+			return ERR_PTR(-ENOMEM);
+		spin_lock(&lease->ctx->flc_lock);
+		found = layout_copy_pins(lease, snap, max);
+		spin_unlock(&lease->ctx->flc_lock);
+		*nr = min(found, max);
+		if (found > max)
+			layout_snapshot_free(snap, *nr);
+	} while (found > max);
 	return snap;
 }
 
@@ -908,4 +926,34 @@ void layout_snapshot_free(struct pin_snapshot *snap, unsigned int nr)
 	while (nr)
 		leased_pin_put(snap[--nr].pin);
 	kvfree(snap);
+}
+
+/**
+ * leased_pin_piece - what a registration has pinned, piece by piece
+ * @pin: the registration; the caller has a reference
+ * @n: which piece, from 0 on
+ * @piece: out: its lease and range
+ *
+ * Context: any.
+ * Return: the lease, referenced; NULL if there are no more pieces.
+ */
+struct file_layout *leased_pin_piece(struct leased_pin *pin, unsigned int n,
+				     struct leased_piece *piece)
+{
+	struct file_layout *lease = NULL;
+	struct pin_stake *stake;
+
+	spin_lock(&pin->lock);
+	list_for_each_entry(stake, &pin->stakes, entry) {
+		if (n--)
+			continue;
+		lease = stake->lease;
+		kref_get(&lease->ref);
+		piece->lease = lease->id;
+		piece->start = stake->start;
+		piece->end = stake->last + 1;
+		break;
+	}
+	spin_unlock(&pin->lock);
+	return lease;
 }

@@ -85,6 +85,16 @@ int heldreg_start(struct heldreg *reg, struct nic *nic, int fd, size_t len, bool
 	return wait_fault(reg);
 }
 
+int heldreg_leave_file(struct heldreg *reg)
+{
+	char *file = reg->hole == reg->area ? reg->area + PAGE : reg->area;
+
+	if (mmap(file, reg->len - PAGE, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		return -errno;
+	return 0;
+}
+
 int heldreg_finish(struct heldreg *reg)
 {
 	struct uffdio_zeropage zero = {

@@ -33,6 +33,13 @@ struct heldreg {
  */
 int heldreg_start(struct heldreg *reg, struct nic *nic, int fd, size_t len, bool pages_first);
 
+/**
+ * heldreg_leave_file - put anonymous memory where the file is mapped
+ *
+ * The registration does not notice.  Return: 0 or a negative errno.
+ */
+int heldreg_leave_file(struct heldreg *reg);
+
 /** heldreg_finish - answer the fault; what the registration returned */
 int heldreg_finish(struct heldreg *reg);
 

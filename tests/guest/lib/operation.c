@@ -85,7 +85,7 @@ typedef int (*two_files)(int fd, int other, struct cut *cut);
 static long with_donor(struct cut *cut, two_files fn)
 {
 	char path[FILE_PATH + 2];
-	int fd = file_open(cut->path, O_RDWR), other = donor(cut, path);
+	int fd = file_open(cut->path, cut->flags), other = donor(cut, path);
 	int ret = fd < 0 ? fd : other < 0 ? other : fn(fd, other, cut) ? -errno : 0;
 
 	close(fd);
@@ -310,4 +310,13 @@ const struct operation *operation_next(const struct operation *op, bool xfs, boo
 			return op;
 	}
 	return NULL;
+}
+
+const struct operation *operation_named(const char *name)
+{
+	const struct operation *op = operations;
+
+	while (strcmp(op->name, name))
+		op++;
+	return op;
 }

@@ -48,6 +48,9 @@ extern const unsigned int operations_nr;
 const struct operation *operation_next(const struct operation *op, bool xfs, bool dax,
 				       unsigned int with, unsigned int without);
 
+/** operation_named - the one of that name; there is one */
+const struct operation *operation_named(const char *name);
+
 #define for_each_operation(op, variant, with, without)				\
 	for (op = NULL; (op = operation_next(op, (variant)->xfs, (variant)->dax,	\
 					     with, without)); )

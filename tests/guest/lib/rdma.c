@@ -106,7 +106,8 @@ static int to_init(struct ibv_qp *qp)
 	struct ibv_qp_attr attr = {
 		.qp_state = IBV_QPS_INIT,
 		.port_num = PORT,
-		.qp_access_flags = IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ,
+		.qp_access_flags = IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ |
+				   IBV_ACCESS_REMOTE_ATOMIC | MR_FLUSH,
 	};
 
 	return verb(ibv_modify_qp(qp, &attr, IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT |
@@ -115,9 +116,18 @@ static int to_init(struct ibv_qp *qp)
 
 int wire_open(struct wire *wire, struct nic *nic)
 {
-	struct ibv_qp_init_attr init = {
+	struct ibv_qp_init_attr_ex init = {
 		.qp_type = IBV_QPT_RC,
-		.cap = { .max_send_wr = 8, .max_recv_wr = 8, .max_send_sge = 1, .max_recv_sge = 1 },
+		.comp_mask = IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS,
+		.pd = nic->pd,
+		.send_ops_flags = IBV_QP_EX_WITH_ATOMIC_WRITE,
+		.cap = {
+			.max_send_wr = 8,
+			.max_recv_wr = 8,
+			.max_send_sge = 1,
+			.max_recv_sge = 1,
+			.max_inline_data = WIRE_INLINE,
+		},
 	};
 
 	wire->cq = ibv_create_cq(nic->ctx, 16, NULL, NULL, 0);
@@ -125,7 +135,7 @@ int wire_open(struct wire *wire, struct nic *nic)
 		return -errno;
 	init.send_cq = wire->cq;
 	init.recv_cq = wire->cq;
-	wire->qp = ibv_create_qp(nic->pd, &init);
+	wire->qp = ibv_create_qp_ex(nic->ctx, &init);
 	if (!wire->qp)
 		return -errno;
 	return to_init(wire->qp);
@@ -207,32 +217,78 @@ int wire_pair(struct wire *a, struct nic *nic_a, struct wire *b, struct nic *nic
 	return ret ? ret : wire_connect(b, nic_b, &far_a);
 }
 
-static int completion(struct wire *wire)
+int wire_post(struct wire *wire, struct ibv_send_wr *wr)
 {
-	unsigned long end = now_ms() + env_ms(20000);
+	struct ibv_send_wr *bad;
+
+	wr->send_flags |= IBV_SEND_SIGNALED;
+	return verb(ibv_post_send(wire->qp, wr, &bad));
+}
+
+int wire_post_word(struct wire *wire, __u64 value, __u64 raddr, __u32 rkey)
+{
+	struct ibv_qp_ex *qp = ibv_qp_to_qp_ex(wire->qp);
+
+	ibv_wr_start(qp);
+	qp->wr_flags = IBV_SEND_SIGNALED;
+	ibv_wr_atomic_write(qp, rkey, raddr, &value);
+	return verb(ibv_wr_complete(qp));
+}
+
+int wire_receive(struct wire *wire, struct ibv_mr *mr, size_t len)
+{
+	struct ibv_sge sge = { .addr = (unsigned long)mr->addr, .length = len, .lkey = mr->lkey };
+	struct ibv_recv_wr *bad, wr = { .wr_id = WIRE_RECEIVE, .sg_list = &sge, .num_sge = 1 };
+
+	return verb(ibv_post_recv(wire->qp, &wr, &bad));
+}
+
+int wire_wait(struct wire *wire, unsigned int ms)
+{
+	unsigned long end = now_ms() + ms;
 	struct ibv_wc wc;
 	int got;
 
-	while ((got = ibv_poll_cq(wire->cq, 1, &wc)) == 0)
+	while ((got = ibv_poll_cq(wire->cq, 1, &wc)) == 0) {
 		if (now_ms() > end)
 			return -ETIME;
+		usleep(20);
+	}
 	return got < 0 ? -EIO : wc.status;
+}
+
+int wire_do(struct wire *wire, struct ibv_send_wr *wr)
+{
+	int ret = wire_post(wire, wr);
+
+	return ret ? ret : wire_wait(wire, WIRE_MS);
+}
+
+static int post(struct wire *wire, enum ibv_wr_opcode opcode, struct ibv_mr *mr, size_t len,
+		   __u64 raddr, __u32 rkey)
+{
+	struct ibv_sge sge = { .addr = (unsigned long)mr->addr, .length = len, .lkey = mr->lkey };
+	struct ibv_send_wr wr = {
+		.sg_list = &sge,
+		.num_sge = 1,
+		.opcode = opcode,
+		.wr.rdma = { .remote_addr = raddr, .rkey = rkey },
+	};
+
+	return wire_post(wire, &wr);
+}
+
+int wire_post_write(struct wire *wire, struct ibv_mr *mr, size_t len, __u64 raddr, __u32 rkey)
+{
+	return post(wire, IBV_WR_RDMA_WRITE, mr, len, raddr, rkey);
 }
 
 static int operate(struct wire *wire, enum ibv_wr_opcode opcode, struct ibv_mr *mr, size_t len,
 		   __u64 raddr, __u32 rkey)
 {
-	struct ibv_sge sge = { .addr = (unsigned long)mr->addr, .length = len, .lkey = mr->lkey };
-	struct ibv_send_wr *bad, wr = {
-		.sg_list = &sge,
-		.num_sge = 1,
-		.opcode = opcode,
-		.send_flags = IBV_SEND_SIGNALED,
-		.wr.rdma = { .remote_addr = raddr, .rkey = rkey },
-	};
-	int ret = verb(ibv_post_send(wire->qp, &wr, &bad));
+	int ret = post(wire, opcode, mr, len, raddr, rkey);
 
-	return ret ? ret : completion(wire);
+	return ret ? ret : wire_wait(wire, WIRE_MS);
 }
 
 int wire_write(struct wire *wire, struct ibv_mr *mr, size_t len, __u64 raddr, __u32 rkey)

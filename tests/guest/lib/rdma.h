@@ -9,8 +9,15 @@
 
 #include <infiniband/verbs.h>
 
+#include "../env.h"
+
 /* What a server gives its clients. */
 #define MR_SERVER	(IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ)
+/*
+ * Flushes, which the library does not know yet.  To be visible, not to be
+ * durable: rxe allows that for NVDIMMs only, not for the guest's memmap= regions.
+ */
+#define MR_FLUSH	(1 << 8)
 /* The device only reads the memory. */
 #define MR_READER	0
 
@@ -76,6 +83,28 @@ int wire_pair(struct wire *a, struct nic *nic_a, struct wire *b, struct nic *nic
  */
 int wire_write(struct wire *wire, struct ibv_mr *mr, size_t len, __u64 raddr, __u32 rkey);
 int wire_read(struct wire *wire, struct ibv_mr *mr, size_t len, __u64 raddr, __u32 rkey);
+
+/** wire_post_write - begin an RDMA write; wire_wait() must follow.  0 or a negative errno */
+int wire_post_write(struct wire *wire, struct ibv_mr *mr, size_t len, __u64 raddr, __u32 rkey);
+
+/** wire_wait - the next completion's enum ibv_wc_status, or a negative errno; -ETIME after @ms */
+int wire_wait(struct wire *wire, unsigned int ms);
+
+#define WIRE_MS		env_ms(20000)	/* after this an operation has failed */
+#define WIRE_INLINE	64	/* bytes that may be sent inline */
+#define WIRE_RECEIVE	7	/* wr_id of receives */
+
+/** wire_post - begin any operation; one completion will follow */
+int wire_post(struct wire *wire, struct ibv_send_wr *wr);
+
+/** wire_post_word - begin an atomic write of 8 bytes; of wire_open() only */
+int wire_post_word(struct wire *wire, __u64 value, __u64 raddr, __u32 rkey);
+
+/** wire_receive - let the next message go to the beginning of @mr */
+int wire_receive(struct wire *wire, struct ibv_mr *mr, size_t len);
+
+/** wire_do - wire_post() and wire_wait() */
+int wire_do(struct wire *wire, struct ibv_send_wr *wr);
 
 /** wire_state - enum ibv_qp_state as the kernel says, or a negative errno */
 int wire_state(struct wire *wire);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "report.h"
@@ -70,6 +72,50 @@ int report_pins(unsigned long long id, char *line)
 
 	snprintf(part, sizeof(part), " lease=%llu ", id);
 	return report_find(REPORT_LEASES, "pin ", part, line);
+}
+
+int report_locks(int fd, const char *kind)
+{
+	char buf[REPORT_LINE], of[64], word[16];
+	struct stat st;
+	int count = 0;
+	FILE *file;
+
+	if (fstat(fd, &st))
+		return -errno;
+	snprintf(of, sizeof(of), " %02x:%02x:%lu ", major(st.st_dev), minor(st.st_dev),
+		 (unsigned long)st.st_ino);
+	file = fopen("/proc/locks", "r");
+	if (!file)
+		return -errno;
+	while (fgets(buf, sizeof(buf), file))
+		if (sscanf(buf, "%*d: %15s", word) == 1 && !strcmp(word, kind) && strstr(buf, of))
+			count++;
+	fclose(file);
+	return count;
+}
+
+static long vmstat(const char *name)
+{
+	char line[REPORT_LINE];
+
+	return report_find("/proc/vmstat", name, "", line) == 1 ? atol(line + strlen(name)) : 0;
+}
+
+long report_pinned_pages(void)
+{
+	/* the counters of all processors */
+	report_write("/proc/sys/vm/stat_refresh", "1");
+	return vmstat("nr_foll_pin_acquired ") - vmstat("nr_foll_pin_released ");
+}
+
+long report_vm_pinned(void)
+{
+	char line[REPORT_LINE];
+
+	if (report_find("/proc/self/status", "VmPin:", "", line) != 1)
+		return -1;
+	return atol(line + 6);
 }
 
 int report_write(const char *path, const char *text)

@@ -27,6 +27,20 @@ long report_number(const char *line, const char *key);
 int report_lease(unsigned long long id, char *line);
 int report_pins(unsigned long long id, char *line);
 
+/**
+ * report_locks - lines of /proc/locks for the file of a descriptor
+ * @kind: the first word of a line: "LEASE", "LAYOUT", "POSIX" ...
+ *
+ * Return: their number, or a negative errno.
+ */
+int report_locks(int fd, const char *kind);
+
+/** report_pinned_pages - references for pins there are in the system: taken less given back */
+long report_pinned_pages(void);
+
+/** report_vm_pinned - kilobytes this process has pinned (VmPin), or -1 */
+long report_vm_pinned(void);
+
 /** report_write - write @text to @path (a trace control); 0 or a negative errno */
 int report_write(const char *path, const char *text);
 

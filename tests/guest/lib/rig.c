@@ -111,3 +111,10 @@ bool rig_untouched(struct rig *rig)
 {
 	return file_size(rig->path) == RIG_SIZE && file_is(rig->path, 0, RIG_SIZE, RIG_FILL);
 }
+
+bool rig_undisturbed(struct rig *rig)
+{
+	struct layout_lease lease = lease_see(rig->fd);
+
+	return lease.state == LAYOUT_ACTIVE && !lease.denied && !lease_events(rig->event, 0);
+}

@@ -54,6 +54,9 @@ long peer_lease_drop(struct peer *peer);
 /** rig_untouched - true if size and content are as made */
 bool rig_untouched(struct rig *rig);
 
+/** rig_undisturbed - true if the lease is ACTIVE, and nothing was denied nor told by eventfd */
+bool rig_undisturbed(struct rig *rig);
+
 /* A long time is longer than any break the tests wait for to its end. */
 #define QUICK		env_ms(3000)
 #define LONG		env_ms(20000)
@@ -66,18 +69,53 @@ bool rig_untouched(struct rig *rig);
 		.xfs = is_xfs,						\
 	}
 
-#define ON_DAX(fixture)							\
+#define ON_WHICH(fixture)						\
 	FIXTURE_VARIANT(fixture)					\
 	{								\
 		const char *dir;					\
 		bool dax, xfs;						\
-	};								\
-	ON(fixture, ext4, ENV_EXT4, true, false);			\
-	ON(fixture, xfs, ENV_XFS, true, true)
+	}
+
+#define ON_ONE_EXT4_DAX(fixture)	ON(fixture, ext4, ENV_EXT4, true, false)
+#define ON_ONE_XFS_DAX(fixture)		ON(fixture, xfs, ENV_XFS, true, true)
+#define ON_ONE_EXT4_NODAX(fixture)	ON(fixture, ext4_nodax, ENV_EXT4_NODAX, false, false)
+#define ON_ONE_XFS_NODAX(fixture)	ON(fixture, xfs_nodax, ENV_XFS_NODAX, false, true)
+
+#define ON_DAX(fixture)							\
+	ON_WHICH(fixture);						\
+	ON_ONE_EXT4_DAX(fixture);					\
+	ON_ONE_XFS_DAX(fixture)
+
+#define ON_NODAX(fixture)						\
+	ON_WHICH(fixture);						\
+	ON_ONE_EXT4_NODAX(fixture);					\
+	ON_ONE_XFS_NODAX(fixture)
 
 #define ON_ALL(fixture)							\
 	ON_DAX(fixture);						\
-	ON(fixture, ext4_nodax, ENV_EXT4_NODAX, false, false);		\
-	ON(fixture, xfs_nodax, ENV_XFS_NODAX, false, true)
+	ON_ONE_EXT4_NODAX(fixture);					\
+	ON_ONE_XFS_NODAX(fixture)
+
+#define ON_EXT4(fixture)						\
+	ON_WHICH(fixture);						\
+	ON_ONE_EXT4_DAX(fixture);					\
+	ON_ONE_EXT4_NODAX(fixture)
+
+#define ON_XFS(fixture)							\
+	ON_WHICH(fixture);						\
+	ON_ONE_XFS_DAX(fixture);					\
+	ON_ONE_XFS_NODAX(fixture)
+
+#define ON_XFS_DAX(fixture)						\
+	ON_WHICH(fixture);						\
+	ON_ONE_XFS_DAX(fixture)
+
+#define ON_EXT4_NODAX(fixture)						\
+	ON_WHICH(fixture);						\
+	ON_ONE_EXT4_NODAX(fixture)
+
+#define ON_XFS_NODAX(fixture)						\
+	ON_WHICH(fixture);						\
+	ON_ONE_XFS_NODAX(fixture)
 
 #endif

@@ -108,8 +108,8 @@ int layout_lease_refuse_two(struct file *file1, u64 start1, u64 end1,
 /* reports */
 void layout_lease_show_lock(struct seq_file *m, struct file_lock_core *flc,
 			    unsigned int pid);
-void layout_lease_show_file_pins(struct seq_file *m, struct task_struct *task);
-void layout_lease_show_fdinfo(struct seq_file *m, struct file *filp);
+int layout_lease_show_file_pins(struct seq_file *m, struct task_struct *task);
+int layout_lease_show_fdinfo(struct seq_file *m, struct file *filp);
 
 /* fs/locks.c for the lease core */
 void locks_show_layout(struct file_lock_core *flc,
@@ -219,9 +219,10 @@ static inline void layout_lease_show_lock(struct seq_file *m,
 {
 }
 
-static inline void layout_lease_show_fdinfo(struct seq_file *m,
-					    struct file *filp)
+static inline int layout_lease_show_fdinfo(struct seq_file *m,
+					   struct file *filp)
 {
+	return 0;
 }
 
 #endif /* CONFIG_LAYOUT_LEASE */

@@ -104,6 +104,23 @@ struct longterm_pin_scope {
 	struct longterm_pin_scope *outer;
 };
 
+/**
+ * struct leased_piece - a piece of a file that a registration has pinned
+ * @lease: number of the lease it stands on, as in /proc/layout_leases
+ * @start: first byte
+ * @end: behind the last byte
+ * @path: of the file, escaped as in /proc/mounts; "-" if it has none.  The
+ *	reader's, who may change it
+ */
+struct leased_piece {
+	u64 lease;
+	u64 start;
+	u64 end;
+	char *path;
+};
+
+typedef int (*leased_piece_fn)(const struct leased_piece *piece, void *data);
+
 int longterm_pin_user_pages(struct longterm_pin *pin,
 			    struct sg_append_table *table, unsigned long addr,
 			    unsigned long npages, bool write,
@@ -129,6 +146,8 @@ void leased_pin_release_cancel(struct leased_pin *pin);
 void leased_pin_get(struct leased_pin *pin);
 void leased_pin_put(struct leased_pin *pin);
 bool leased_pin_revoked(struct leased_pin *pin);
+int leased_pin_describe(struct leased_pin *pin, leased_piece_fn tell,
+			void *data);
 
 /* fs/leased_pin.c for mm/longterm_pin.c */
 struct leased_pin *leased_pin_create(struct longterm_pin_owner *owner,
@@ -191,6 +210,12 @@ static inline void leased_pin_free_end(struct leased_pin *pin) { }
 static inline bool leased_pin_revoked(struct leased_pin *pin)
 {
 	return false;
+}
+
+static inline int leased_pin_describe(struct leased_pin *pin,
+				      leased_piece_fn tell, void *data)
+{
+	return 0;
 }
 
 #endif /* CONFIG_LAYOUT_LEASE */

@@ -241,10 +241,12 @@ struct ib_mr *uverbs_reg_user_mr(struct ib_umr_object *umr, struct ib_pd *pd,
 				     cmd->access_flags, udata);
 	if (may_lease)
 		pin = longterm_pin_scope_end(&scope);
-	if (IS_ERR(mr))
+	if (IS_ERR(mr)) {
 		leased_pin_put(pin);
-	else
-		umr->pin = pin;
+		return mr;
+	}
+	umr->pin = pin;
+	mr->pin = pin;
 	return mr;
 }
 
