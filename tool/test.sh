@@ -27,6 +27,15 @@ result() {
 	fi
 }
 
+# verify NAME COMMAND...: COMMAND succeeds.
+verify() {
+	name=$1
+	shift
+	ok=0
+	"$@" || ok=1
+	result "$ok" "$name"
+}
+
 # golden NAME ARG...: flayout prints exactly tests/NAME.expected.
 golden() {
 	name=$1
@@ -92,7 +101,8 @@ json() {
 # completes WORDS... => EXPECTED: bash completes the last of the words to that;
 # with $empty set, an empty word behind them.
 completes() {
-	words=${*%% => *} wanted=${*#* => }
+	all=$*
+	words=${all%% => *} wanted=${all#* => }
 	# shellcheck disable=SC2086
 	got=$(bash complete.bash "$FLAYOUT" $words ${empty+""})
 	ok=0
@@ -261,7 +271,7 @@ does 0 "No leases." --sysroot "$root" show "$other"
 export FAKE_REVOKED="$work/revoked"
 does 0 "would revoke lease 4 on $file: unbreak, breaking, 0 registrations" \
 	--sysroot "$root" revoke -n --lease 4
-result "$([ ! -e "$FAKE_REVOKED" ]; echo $?)" "revoke --dry-run revokes nothing"
+verify "revoke --dry-run revokes nothing" [ ! -e "$FAKE_REVOKED" ]
 does 0 "revoked lease 3 on $file: shared, breaking, 1 registrations of 1M, held by server (50)" \
 	--sysroot "$root" revoke --lease 3
 does 0 "revoked lease 3" --sysroot "$root" revoke "$file"
@@ -280,8 +290,8 @@ ln -s "$file" "$root/proc/50/map_files/3000-4000"
 printf 'lease - shared active 2 %s\n' "$other" >"$root/proc/50/file_pins"
 does 0 "" --sysroot "$root" revoke -q --lease 3
 result "$(wc -c <"$work/out")" "revoke -q is quiet"
-printf '3 %s\n0 %s\n3 %s\n3 %s\n3 %s\n' $(for _ in 1 2 3 4 5; do inode "$file"; done) >"$work/wanted"
-result "$(diff "$work/wanted" "$FAKE_REVOKED" >&2; echo $?)" "revoke acts on the right files only"
+for id in 3 0 3 3 3; do echo "$id $(inode "$file")"; done >"$work/wanted"
+verify "revoke acts on the right files only" diff "$work/wanted" "$FAKE_REVOKED"
 export FAKE_ERRNO=13
 does 1 "only the owner of the file, or CAP_LEASE" --sysroot "$root" revoke "$file"
 unset FAKE_ERRNO FAKE_REVOKED
@@ -294,8 +304,8 @@ unset FAKE_ERRNO FAKE_REVOKED
 	: >"$leases"
 ) &
 does 0 "ended   lease 3 shared" --sysroot "$root" watch --poll -i 0.1 -c 4 -t 10
-result "$([ "$(awk '{ printf "%s ", $2 }' "$work/out")" = "ended take pin ended " ]; echo $?)" \
-	"watch --poll sees a lease come and go"
+verify "watch --poll sees a lease come and go" \
+	[ "$(awk '{ printf "%s ", $2 }' "$work/out")" = "ended take pin ended " ]
 wait
 does 1 "" --sysroot "$root" watch --poll -c 1 -t 0.2
 does 0 "looking every 500 ms instead" --sysroot "$root" watch -t 0.2
@@ -321,9 +331,22 @@ json /result problem
 json /checks/0/result ok
 json /checks/0/advice null
 "$FLAYOUT" --sysroot "$root" check "$file" >"$work/out" 2>&1 || true
-result "$(grep -q "^problem  kernel: it has no layout leases" "$work/out"; echo $?)" \
-	"check tells of a kernel without leases"
+verify "check tells of a kernel without leases" \
+	grep -q "^problem  kernel: it has no layout leases" "$work/out"
 does 2 "the file is empty" --sysroot "$root" check "$other"
+
+# The manual page has each option of each command, and each command.
+for command in $("$FLAYOUT" --help | awk '/^Commands:/ { on = 1; next } !NF { on = 0 } on { print $1 }'); do
+	section=$(sed -n "/^\.Ss flayout $command\$/,/^\.S[sh] /p" ../../man/flayout.1)
+	missing=
+	for option in $("$FLAYOUT" "$command" --help |
+			sed -n 's/^ *\(-[a-zA-Z], \)\?\(--[a-z-]*\).*/\2/p'); do
+		[ "$option" = --help ] || printf '%s' "$section" |
+			grep -q "^\.It .*[,l] ${option#-}\b" || missing="$missing $option"
+	done
+	[ -z "$missing" ] || echo "# $missing"
+	verify "flayout(1) knows all options of $command" [ -z "$missing" ]
+done
 
 completes sh '=>' show
 completes list --no '=>' --no-pins --noheadings --notruncate
