@@ -62,9 +62,10 @@ static void say(const struct revoke *revoke, const struct layout_record *lease)
 		return;
 	size = human_size(lease->pages * sysconf(_SC_PAGESIZE));
 	printf("%s lease %" PRIu64 " on %s: %s, %s, %" PRIu64
-	       " registrations of %s",
+	       " registration%s of %s",
 	       revoke->dry_run ? "would revoke" : "revoked", lease->lease,
-	       lease->path, lease->mode, lease->state, lease->pins, size);
+	       lease->path, lease->mode, lease->state, lease->pins,
+	       lease->pins == 1 ? "" : "s", size);
 	if (lease->pid)
 		printf(", held by %s (%" PRIu64 ")", lease->comm, lease->pid);
 	putchar('\n');

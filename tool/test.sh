@@ -239,7 +239,7 @@ leases=$root/proc/layout_leases
 does 0 "it would just happen: the file has no layout leases" --sysroot "$root" why "$file"
 lease 3 "$file" shared active 1 "$file" >"$leases"
 echo "pin lease=3 kind=rdma start=0 end=8192 pages=2 write=1 pid=51 comm=other path=/dev/x" >>"$leases"
-does 1 "break 1 lease and wait until they are let go, 45 s" --sysroot "$root" why "$file"
+does 1 "break 1 lease and wait until it is let go, 45 s" --sysroot "$root" why "$file"
 does 0 "no byte of the file would go" --sysroot "$root" why --size 16K "$file"
 does 1 "" --sysroot "$root" why --json "$file"
 json /verdict breaks
@@ -272,7 +272,7 @@ export FAKE_REVOKED="$work/revoked"
 does 0 "would revoke lease 4 on $file: unbreak, breaking, 0 registrations" \
 	--sysroot "$root" revoke -n --lease 4
 verify "revoke --dry-run revokes nothing" [ ! -e "$FAKE_REVOKED" ]
-does 0 "revoked lease 3 on $file: shared, breaking, 1 registrations of 1M, held by server (50)" \
+does 0 "revoked lease 3 on $file: shared, breaking, 1 registration of 1M, held by server (50)" \
 	--sysroot "$root" revoke --lease 3
 does 0 "revoked lease 3" --sysroot "$root" revoke "$file"
 does 1 "there is no lease 5" --sysroot "$root" revoke --lease 5

@@ -115,24 +115,21 @@ static void refuse(struct why *why, const char *error, const char *reason)
 	why->reason = format_text("%s", reason);
 }
 
-static const char *leases(size_t nr)
-{
-	return nr == 1 ? "lease" : "leases";
-}
-
 static void breaks(struct why *why)
 {
 	size_t nr = why->nr_blockers;
+	const char *leases = nr == 1 ? "lease" : "leases";
+	const char *they = nr == 1 ? "it is" : "they are";
 
 	why->status = WHY_BREAKS;
 	if (why->seconds)
-		why->reason = format_text("it would break %zu %s and wait until they are let go, "
-					  "%" PRIu64 " s (fs.lease-break-time) at most; then they are revoked, with their registrations",
-					  nr, leases(nr), why->seconds);
+		why->reason = format_text("it would break %zu %s and wait until %s let go, "
+					  "%" PRIu64 " s (fs.lease-break-time) at most; then %s revoked, with all registrations",
+					  nr, leases, they, why->seconds, they);
 	else
-		why->reason = format_text("it would revoke %zu %s, with their registrations, "
+		why->reason = format_text("it would revoke %zu %s, with all registrations, "
 					  "without waiting, because fs.lease-break-time is 0",
-					  nr, leases(nr));
+					  nr, leases);
 }
 
 static void is_free(struct why *why)
@@ -191,8 +188,8 @@ static void print_blocker(const struct layout_record *lease)
 	else
 		printf("  somebody");
 	printf(" holds lease %" PRIu64 " (%s, %s) with %" PRIu64
-	       " registrations of %s", lease->lease, lease->mode, lease->state,
-	       lease->pins, size);
+	       " registration%s of %s", lease->lease, lease->mode, lease->state,
+	       lease->pins, lease->pins == 1 ? "" : "s", size);
 	puts(!strcmp(lease->state, "breaking") ? "; its time is running already" : "");
 	free(size);
 }

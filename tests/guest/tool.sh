@@ -133,7 +133,7 @@ why_a_lease_would_be_broken()
 {
 	held -p 1 &&
 	status 1 flayout why "$file" && says 'would break 1 lease' && says '45 s' &&
-	says "held_file ($holder) holds lease $id (shared, active) with 1 registrations of 1M" &&
+	says "held_file ($holder) holds lease $id (shared, active) with 1 registration of 1M" &&
 	status 1 flayout why -J "$file" && json /verdict breaks &&
 	json /leases/0/pin_list/0/pid "$holder" &&
 	status 0 flayout why --size 8M "$file" &&
