@@ -10,25 +10,33 @@
 /* A saved trace has no time of day, but seconds since boot. */
 #define YEAR_SECONDS	(365 * 24 * 3600)
 
-static void print_time(const struct event *event)
+/* Text shows the hour here, JSON all of it in UTC. */
+static void format_time(char *text, size_t size, const struct event *event,
+			bool json)
 {
+	const time_t *seconds = &event->time.tv_sec;
+	long usec = event->time.tv_nsec / 1000;
+	char date[32];
 	struct tm tm;
-	char clock[16];
 
-	if (event->time.tv_sec < YEAR_SECONDS) {
-		printf("%jd", (intmax_t)event->time.tv_sec);
-	} else {
-		localtime_r(&event->time.tv_sec, &tm);
-		strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
-		printf("%s", clock);
+	if (*seconds < YEAR_SECONDS) {
+		snprintf(text, size, "%jd.%06ld", (intmax_t)*seconds, usec);
+		return;
 	}
-	printf(".%06ld ", event->time.tv_nsec / 1000);
+	if (json)
+		gmtime_r(seconds, &tm);
+	else
+		localtime_r(seconds, &tm);
+	strftime(date, sizeof(date), json ? "%Y-%m-%dT%H:%M:%S" : "%H:%M:%S", &tm);
+	snprintf(text, size, "%s.%06ld%s", date, usec, json ? "Z" : "");
 }
 
 static void print_text(const struct event *event)
 {
-	print_time(event);
-	printf("%-7s lease %" PRIu64, event->name, event->lease);
+	char time[64];
+
+	format_time(time, sizeof(time), event, false);
+	printf("%s %-7s lease %" PRIu64, time, event->name, event->lease);
 	if (*event->mode)
 		printf(" %s", event->mode);
 	printf(" %" PRIu64 "-", event->start);
@@ -46,30 +54,20 @@ static void print_text(const struct event *event)
 		       event->file.dev_major, event->file.dev_minor,
 		       event->file.ino);
 	if (event->pid)
-		printf(" by %s (%" PRIu64 ")", event->comm, event->pid);
+		printf(" by %s (%" PRIu64 ")", *event->comm ? event->comm : "?",
+		       event->pid);
 	putchar('\n');
-}
-
-static void add_time(struct json_object *object, const struct event *event)
-{
-	char date[32], text[64];
-	struct tm tm;
-
-	gmtime_r(&event->time.tv_sec, &tm);
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text, sizeof(text), "%s.%06ldZ", date,
-		 event->time.tv_nsec / 1000);
-	json_add_string(object, "time", text);
 }
 
 static void print_json(const struct event *event)
 {
 	struct json_object *object = json_object_new_object();
-	char device[48];
+	char device[48], time[64];
 
 	snprintf(device, sizeof(device), "%" PRIu64 ":%" PRIu64,
 		 event->file.dev_major, event->file.dev_minor);
-	add_time(object, event);
+	format_time(time, sizeof(time), event, true);
+	json_add_string(object, "time", time);
 	json_add_string(object, "event", event->name);
 	json_add_number(object, "id", event->lease);
 	json_add_string(object, "maj:min", device);

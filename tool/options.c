@@ -75,10 +75,10 @@ struct byte_range option_range(const char *arg)
 	const char *end;
 
 	range.start = option_bytes(arg, &end);
-	if (*end == ':' && end[1])
+	if (*end == ':')
 		range.len = option_bytes(end + 1, &end);
-	else if (*end == ':')
-		end++;
+	else
+		end = arg;	/* not a range */
 	if (*end || range.start > INT64_MAX || range.len > INT64_MAX - range.start)
 		errx(exit_failure, "'%s' is no range; START:LEN is wanted, in bytes, LEN 0 for all the rest",
 		     arg);

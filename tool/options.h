@@ -14,7 +14,7 @@ unsigned int option_seconds(const char *arg);
 /* Bytes; K, M, G or T may follow, which count in 1024s. */
 uint64_t option_bytes(const char *arg, const char **end);
 
-/* START:LEN in bytes, LEN 0 or nothing: to the end. */
+/* START:LEN in bytes, LEN 0: to the end. */
 struct byte_range {
 	uint64_t start;
 	uint64_t len;

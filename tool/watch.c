@@ -166,8 +166,9 @@ static void show_line(struct watch *watch, char *line)
 	if (!watch->trace)
 		trace_set_time_of_day(&event);
 	/* The kernel's memory of names is short. */
-	if (!strcmp(event.comm, "<...>") && (comm = system_comm(event.pid))) {
-		snprintf(event.comm, sizeof(event.comm), "%s", comm);
+	if (!strcmp(event.comm, "<...>")) {
+		comm = system_comm(event.pid);
+		snprintf(event.comm, sizeof(event.comm), "%s", comm ?: "");
 		free(comm);
 	}
 	event.path = path_of(watch, &event);
@@ -212,8 +213,10 @@ static void read_saved(struct watch *watch)
 
 	if (!file)
 		err(exit_failure, "%s", watch->trace);
-	while (!watch->done && getline(&line, &size, file) > 0)
+	while (!watch->done && getline(&line, &size, file) > 0) {
+		line[strcspn(line, "\n")] = '\0';
 		show_line(watch, line);
+	}
 	free(line);
 	fclose(file);
 }

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fcntl() of a kernel that grants every layout lease, for tests of flayout hold
- * on any kernel; to be preloaded.
+ * fcntl() of a kernel that grants and revokes every layout lease, for tests of
+ * flayout on any kernel; to be preloaded.
  *   FAKE_ERRNO  the errno that taking a lease fails with
  *   FAKE_STATE  LAYOUT_*: an event comes half a second after the lease was
  *               taken, and this is what F_GETLAYOUT says then
+ *   FAKE_REVOKED  a file: the number of the lease, and that of the inode it was
+ *               revoked on, are added to it
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define _FCNTL_H	/* whose fcntl() has another prototype by another name */
@@ -32,6 +36,8 @@ static int take(const struct layout_lease *lease)
 {
 	uint64_t one = 1;
 
+	if (lease->flags & LAYOUT_LEASE_DROP)
+		return 0;
 	errno = env("FAKE_ERRNO");
 	if (errno)
 		return -1;
@@ -52,6 +58,21 @@ static int get(struct layout_lease *lease)
 	return 0;
 }
 
+static int take_away(int fd, const __u64 *id)
+{
+	const char *path = getenv("FAKE_REVOKED");
+	FILE *file = path ? fopen(path, "a") : NULL;
+	struct stat st;
+
+	errno = env("FAKE_ERRNO");
+	if (errno)
+		return -1;
+	if (file && !fstat(fd, &st))
+		fprintf(file, "%llu %llu\n", (unsigned long long)*id,
+			(unsigned long long)st.st_ino);
+	return file ? fclose(file) : 0;
+}
+
 int fcntl64(int fd, int command, ...)
 {
 	int (*real)(int fd, int command, ...) = dlsym(RTLD_NEXT, "fcntl64");
@@ -65,6 +86,8 @@ int fcntl64(int fd, int command, ...)
 		return take(arg);
 	if (command == F_GETLAYOUT)
 		return get(arg);
+	if (command == F_REVOKELAYOUT)
+		return take_away(fd, arg);
 	return real(fd, command, arg);
 }
 
