@@ -63,6 +63,12 @@ function end(status, seconds)
 
 /^#> begin / { begin($3); next }
 /^#> end / { end($4, $5); next }
+/^#> leftout / {
+	printf "##### NOT DONE: %s, as there is no time left.  It counts as skipped.\n", $3
+	skipped++
+	done[$3] = 1
+	next
+}
 /^#> problem / {
 	sub(/^#> problem [^ ]* /, "")
 	problem($0)
