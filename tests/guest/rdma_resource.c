@@ -13,6 +13,8 @@
 
 #define OUTPUT		(256 * KIB)
 #define RDMA		"timeout 20 rdma"
+/* not busybox's, which the shell would take */
+#define AS_NOBODY	"/usr/bin/setpriv --reuid 65534 --regid 65534 --clear-groups"
 
 FIXTURE(resource)
 {
@@ -79,7 +81,7 @@ static int show(FIXTURE_DATA(resource) *self, const char *before, const char *op
 {
 	char command[256];
 
-	snprintf(command, sizeof(command), "%s " RDMA " %s resource show mr link %s 2>&1", before,
+	snprintf(command, sizeof(command), "%s " RDMA " %s resource show mr dev %s 2>&1", before,
 		 options, self->device);
 	return output_of(command, self->out);
 }
@@ -118,7 +120,7 @@ TEST_F(resource, names_lease_file_and_range)
 
 	ASSERT_EQ(0, mr_reg(&self->nic, self->map + MIB, 2 * MIB, MR_SERVER, &mr));
 	ASSERT_EQ(0, show(self, "", "-dd"));
-	path_of(self, expected, sizeof(expected), "lease %llu file %s range 1048576-3145728 ");
+	path_of(self, expected, sizeof(expected), "drv_lease %llu drv_file %s drv_range 1048576-3145728 ");
 	EXPECT_EQ(1, times(self->out, expected))
 		TH_LOG("%s", self->out);
 	EXPECT_EQ(1, times(self->out, "mrlen 2097152"));
@@ -133,7 +135,7 @@ TEST_F(resource, names_them_in_json_too)
 	ASSERT_EQ(0, mr_reg(&self->nic, self->map, MIB, MR_SERVER, &mr));
 	ASSERT_EQ(0, show(self, "", "-dd -j"));
 	path_of(self, expected, sizeof(expected),
-		"\"lease\":%llu,\"file\":\"%s\",\"range\":\"0-1048576\"");
+		"\"drv_lease\":%llu,\"drv_file\":\"%s\",\"drv_range\":\"0-1048576\"");
 	EXPECT_EQ(1, times(self->out, expected))
 		TH_LOG("%s", self->out);
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
@@ -161,7 +163,7 @@ TEST_F(resource, of_one_number_is_described_alike)
 	ASSERT_EQ(1, sscanf(strstr(self->out, "mrn "), "mrn %u", &mrn));
 	snprintf(command, sizeof(command), RDMA " -dd resource show mr mrn %u", mrn);
 	ASSERT_EQ(0, output_of(command, self->out));
-	path_of(self, expected, sizeof(expected), "lease %llu file %s range 0-1048576 ");
+	path_of(self, expected, sizeof(expected), "drv_lease %llu drv_file %s drv_range 0-1048576 ");
 	EXPECT_LE(1, times(self->out, expected))
 		TH_LOG("%s", self->out);
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
@@ -172,7 +174,7 @@ TEST_F(resource, does_not_name_the_file_to_others_than_administrators)
 	struct ibv_mr *mr;
 
 	ASSERT_EQ(0, mr_reg(&self->nic, self->map, MIB, MR_SERVER, &mr));
-	ASSERT_EQ(0, show(self, "setpriv --reuid 65534 --regid 65534 --clear-groups", "-dd"));
+	ASSERT_EQ(0, show(self, AS_NOBODY, "-dd"));
 	EXPECT_EQ(1, times(self->out, "mrlen 1048576"));
 	EXPECT_EQ(0, times(self->out, "lease"));
 	EXPECT_EQ(0, times(self->out, self->rig.path));
@@ -188,7 +190,7 @@ TEST_F(resource, escapes_the_path)
 	ASSERT_EQ(0, rename(self->rig.path, path));
 	ASSERT_EQ(0, mr_reg(&self->nic, self->map, MIB, MR_SERVER, &mr));
 	ASSERT_EQ(0, show(self, "", "-dd"));
-	snprintf(expected, sizeof(expected), "file %s/a\\040b\\011c\\134d\\012e\"f range", variant->dir);
+	snprintf(expected, sizeof(expected), "drv_file %s/a\\040b\\011c\\134d\\012e\"f drv_range", variant->dir);
 	EXPECT_EQ(1, times(self->out, expected))
 		TH_LOG("%s", self->out);
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
@@ -203,7 +205,7 @@ TEST_F(resource, says_that_the_file_is_deleted)
 	ASSERT_EQ(0, unlink(self->rig.path));
 	ASSERT_EQ(0, mr_reg(&self->nic, self->map, MIB, MR_SERVER, &mr));
 	ASSERT_EQ(0, show(self, "", "-dd"));
-	snprintf(expected, sizeof(expected), "file %s\\040(deleted) range", self->rig.path);
+	snprintf(expected, sizeof(expected), "drv_file %s\\040(deleted) drv_range", self->rig.path);
 	EXPECT_EQ(1, times(self->out, expected))
 		TH_LOG("%s", self->out);
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
@@ -235,8 +237,8 @@ TEST_F(resource, shortens_a_long_path_at_its_beginning)
 	ASSERT_EQ(0, rename(self->rig.path, path));
 	ASSERT_EQ(0, mr_reg(&self->nic, self->map, MIB, MR_SERVER, &mr));
 	ASSERT_EQ(0, show(self, "", "-dd"));
-	EXPECT_EQ(1, times(self->out, "file .../"));
-	snprintf(expected, sizeof(expected), "/%0200d/buffer range 0-1048576", 1);
+	EXPECT_EQ(1, times(self->out, "drv_file .../"));
+	snprintf(expected, sizeof(expected), "/%0200d/buffer drv_range 0-1048576", 1);
 	EXPECT_EQ(1, times(self->out, expected))
 		TH_LOG("%s", self->out);
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
@@ -295,10 +297,10 @@ TEST_F(resource, of_many_files_names_what_there_is_room_for)
 	ASSERT_EQ(0, show(self, "", "-dd"));
 	told = times(self->out, "/piece");
 	EXPECT_LE(2 * 8, told);
-	EXPECT_EQ(2, times(self->out, " file "));
-	EXPECT_EQ(2, times(self->out, " file2 "));
-	EXPECT_EQ(2, times(self->out, " more "));
-	ASSERT_EQ(1, sscanf(strstr(self->out, " more "), " more %u", &more));
+	EXPECT_EQ(2, times(self->out, " drv_file "));
+	EXPECT_EQ(2, times(self->out, " drv_file2 "));
+	EXPECT_EQ(2, times(self->out, " drv_more "));
+	ASSERT_EQ(1, sscanf(strstr(self->out, " drv_more "), " drv_more %u", &more));
 	EXPECT_EQ(FILES, told / 2 + more);
 	EXPECT_EQ(2, times(self->out, "mrlen 163840"));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
@@ -317,10 +319,47 @@ TEST_F_TIMEOUT(resource, of_many_regions_are_all_told, 60)
 	for (i = 0; i < 200; i++)
 		ASSERT_EQ(0, mr_reg(&self->nic, self->map, PAGE, MR_SERVER, &mr[i]));
 	ASSERT_EQ(0, show(self, "", "-dd"));
-	path_of(self, expected, sizeof(expected), "lease %llu file %s range 0-4096 ");
+	path_of(self, expected, sizeof(expected), "drv_lease %llu drv_file %s drv_range 0-4096 ");
 	EXPECT_EQ(200, times(self->out, expected));
 	for (i = 0; i < 200; i++)
 		EXPECT_EQ(0, ibv_dereg_mr(mr[i]));
+}
+
+#define DUMPS	10
+
+static long dump_again_and_again(void *device, int fd)
+{
+	static char out[OUTPUT];
+	char command[256];
+	int i, ret = 0;
+
+	snprintf(command, sizeof(command), RDMA " -dd resource show mr dev %s 2>&1",
+		 (const char *)device);
+	for (i = 0; i < DUMPS && !ret; i++)
+		ret = output_of(command, out);
+	return ret;
+}
+
+/* Leases are taken and revoked, and the regions freed, while somebody looks. */
+TEST_F_TIMEOUT(resource, can_be_looked_at_while_it_goes, 120)
+{
+	struct ibv_mr *mr[16];
+	int i, rounds = 0;
+
+	ASSERT_EQ(0, peer_start(&self->rig.other, dump_again_and_again, self->device,
+				strlen(self->device) + 1, -1));
+	while (peer_busy(&self->rig.other, 1)) {
+		ASSERT_EQ(0, lease_take_all(self->fd));
+		for (i = 0; i < 16; i++)
+			ASSERT_EQ(0, mr_reg(&self->nic, self->map + i * PAGE, PAGE, MR_SERVER, &mr[i]));
+		if (rounds++ % 2)
+			ASSERT_EQ(0, lease_revoke(self->fd, 0));
+		for (i = 0; i < 16; i++)
+			ASSERT_EQ(0, ibv_dereg_mr(mr[i]));
+	}
+	EXPECT_EQ(0, peer_result(&self->rig.other, QUICK));
+	EXPECT_LT(2, rounds);
+	EXPECT_EQ(0, lease_see(self->fd).pins);
 }
 
 TEST_HARNESS_MAIN
