@@ -426,7 +426,7 @@ EXPORT_SYMBOL_GPL(layout_break_none);
 
 /**
  * layout_break_begin - first step of a subtractive operation
- * @brk: on the caller's stack
+ * @brk: on the caller's stack, zero before the first time
  * @filp: description the operation comes through, or NULL
  * @inode: what it changes
  * @start: first byte it changes
@@ -445,13 +445,16 @@ EXPORT_SYMBOL_GPL(layout_break_none);
 int layout_break_begin(struct layout_break *brk, struct file *filp,
 		       struct inode *inode, u64 start, u64 end)
 {
+	bool again = brk->again;
 	int error;
 
 	layout_break_none(brk, inode);
 	brk->start = start;
 	brk->end = end;
 	layout_round_to_blocks(inode, &brk->start, &brk->end);
-	if (!layout_leases_present(inode))
+	/* Who comes again registers: a lease that comes and goes starves nobody. */
+	if (!layout_leases_present(inode) &&
+	    !(again && locks_inode_context(inode)))
 		return 0;
 	might_sleep();
 	layout_break_register(brk);

@@ -746,7 +746,7 @@ out_event:
 static bool layout_drained(struct file_layout *lease)
 {
 	return !READ_ONCE(lease->nr_pins) ||
-	       READ_ONCE(lease->phase) != LEASE_GRANTED;
+	       READ_ONCE(lease->phase) > LEASE_REVOKING;
 }
 
 /* Returns 0 when draining has begun, or is over because there was no pin. */
@@ -775,7 +775,8 @@ static int layout_drain(struct file_layout *lease)
 	spin_lock(&ctx->flc_lock);
 	lease->draining = false;
 	if (lease->phase != LEASE_GRANTED) {
-		ret = 0;
+		/* a signal may have come before the last pin is revoked */
+		ret = layout_drained(lease) ? 0 : ret;
 	} else if (!lease->nr_pins) {
 		/* nobody may pin under it between here and layout_unlink() */
 		lease->draining = true;

@@ -268,7 +268,7 @@ static void break_of_own_lease(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 	struct inode *inode = file_inode(f->file);
-	struct layout_break brk;
+	struct layout_break brk = { };
 
 	KUNIT_ASSERT_EQ(test, layout_lease_set(0, f->file, F_LAYOUT), 0);
 	register_pin(test, 0, PAGE_SIZE);
@@ -288,7 +288,7 @@ static void break_keeps_others_out(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 	struct inode *inode = file_inode(f->file);
-	struct layout_break brk;
+	struct layout_break brk = { };
 	struct leased_pin *pin;
 
 	KUNIT_ASSERT_EQ(test, layout_lease_set(0, f->file, F_LAYOUT), 0);
@@ -314,7 +314,7 @@ static void check_sees_a_late_lease(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 	struct inode *inode = file_inode(f->file);
-	struct layout_break brk;
+	struct layout_break brk = { };
 
 	KUNIT_ASSERT_EQ(test, layout_break_begin(&brk, NULL, inode, 0,
 						 LAYOUT_EOF), 0);

@@ -41,6 +41,8 @@ enum leased_pin_state {
  * @state: see include/linux/longterm_pin.h
  * @killed: a revoker came while it was REGISTERING
  * @revoked: it ended by revocation
+ * @wanted: a revoker waits for its turn: no release that can be cancelled comes
+ *	before it
  * @batch: the registering task works on the host's table right now
  * @revoker: task that has claimed the end
  * @wait: woken on each change of the above
@@ -58,6 +60,7 @@ struct leased_pin {
 	enum leased_pin_state state;
 	bool killed;
 	bool revoked;
+	bool wanted;
 	bool batch;
 	struct task_struct *revoker;
 	wait_queue_head_t wait;
@@ -546,7 +549,8 @@ static void leased_pin_detach(struct leased_pin *pin)
 	spin_lock(&pin->lock);
 	list_splice_init(&pin->stakes, &stakes);
 	spin_unlock(&pin->lock);
-	list_for_each_entry_safe(stake, next, &stakes, entry) {
+	/* a lease may go with its last pin: the stake that counts comes last */
+	list_for_each_entry_safe_reverse(stake, next, &stakes, entry) {
 		struct file_layout *lease = stake->lease;
 
 		trace_layout_lease_unpin(stake);
@@ -586,6 +590,15 @@ static void leased_pin_wait_while(struct leased_pin *pin,
 }
 
 /*
+ * A revoker that waits for a release to be cancelled comes before the next one,
+ * or user space could keep it waiting.  pin->lock is held.
+ */
+static bool leased_pin_is_wanted(struct leased_pin *pin)
+{
+	return pin->wanted && pin->state == PIN_LIVE;
+}
+
+/*
  * Take pin->lock when no other task revokes the pin.  A revocation that ends in
  * the subsystem's own release must not wait for itself.
  */
@@ -596,8 +609,9 @@ static void leased_pin_lock_unrevoked(struct leased_pin *pin)
 		lock_map_release(&leased_pin_end_map);
 	}
 	spin_lock(&pin->lock);
-	while (pin->state == PIN_REVOKING && pin->revoker != current)
-		leased_pin_wait_while(pin, PIN_REVOKING);
+	while ((pin->state == PIN_REVOKING && pin->revoker != current) ||
+	       leased_pin_is_wanted(pin))
+		leased_pin_wait_while(pin, pin->state);
 }
 
 /**
@@ -677,8 +691,10 @@ static enum leased_pin_state leased_pin_claim(struct leased_pin *pin)
 
 	spin_lock(&pin->lock);
 	while (pin->state == PIN_ATTACHING || pin->state == PIN_RELEASING ||
-	       pin->state == PIN_REVOKING)
+	       pin->state == PIN_REVOKING) {
+		pin->wanted = true;
 		leased_pin_wait_while(pin, pin->state);
+	}
 	state = pin->state;
 	if (state != PIN_GONE) {
 		pin->killed = state == PIN_REGISTERING;
