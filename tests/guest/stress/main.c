@@ -192,7 +192,7 @@ static void start_all(void)
 {
 	int i;
 
-	for (i = 0; i < WORKERS; i++) {
+	for (i = 0; i < stress->workers; i++) {
 		start(AT_WRITER + i, writer_run, i);
 		start_worker(i);
 	}
@@ -202,13 +202,14 @@ static void start_all(void)
 }
 
 /* Wait for a child that must end soon. */
-static bool gone(pid_t pid, unsigned int ms)
+static bool gone(pid_t pid)
 {
-	unsigned long end = now_ms() + ms;
+	unsigned long end = now_ms() + stress_bound();
+	struct progress progress = { 0 };
 	int status;
 
 	while (waitpid(pid, &status, WNOHANG) == 0) {
-		if (now_ms() > end)
+		if (now_ms() > end && stress_stuck(pid, &progress, now_ms() - end))
 			return false;
 		usleep(1000);
 	}
@@ -223,7 +224,7 @@ static bool kill_place(int place)
 		return true;
 	kill(at->pid, SIGKILL);
 	stress_count(&stress->looked[CHECK_DEATH]);
-	if (!gone(at->pid, stress_bound())) {
+	if (!gone(at->pid)) {
 		stress_fail(CHECK_DEATH, "process %d (place %d, \"%s\") does not die", at->pid,
 			    place, at->doing ? at->doing : "nothing");
 		return false;
@@ -262,7 +263,7 @@ static void reap(void)
 
 static bool kill_some_worker(void)
 {
-	int worker = pick(&rnd, WORKERS);
+	int worker = pick(&rnd, stress->workers);
 
 	if (!stress->at[AT_WORKER + worker].pid)
 		return true;
@@ -278,22 +279,53 @@ static void set_the_stage(void)
 		stress_fail(CHECK_ANSWER, "cannot make allocations fail");
 }
 
+static unsigned int never_succeeded(void)
+{
+	unsigned int i, never = 0;
+
+	for (i = 0; worker_action(i); i++)
+		never += !stress->done[i].good;
+	return never;
+}
+
+static unsigned long rdma_writes(void)
+{
+	unsigned long written = 0;
+	int i;
+
+	for (i = 0; i < WORKERS; i++)
+		written += stress->lines[i].written;
+	return written;
+}
+
+static bool did_a_bit_of_all(void)
+{
+	int i;
+
+	for (i = 0; i < CHECKS; i++)
+		if (!stress->looked[i] && i != CHECK_VMPIN)
+			return false;
+	return rdma_writes() && stress->grabbed && stress->killed && never_succeeded() <= RARE;
+}
+
+/* On a machine that is very busy little gets done: some more time then. */
 static void run_for(unsigned long seconds)
 {
 	unsigned long end = now_ms() + seconds * 1000, next_kill = 0;
 	bool well = true;
 	int i;
 
-	while (well && now_ms() < end) {
+	while (well && (now_ms() < end || !did_a_bit_of_all()) &&
+	       now_ms() < end + 2 * seconds * 1000) {
 		usleep(10000);
 		reap();
 		well = !stress_watch();
 		if (now_ms() > next_kill) {
 			well &= kill_some_worker();
 			set_the_stage();
-			next_kill = now_ms() + pick(&rnd, KILL_MS);
+			next_kill = now_ms() + pick(&rnd, env_ms(KILL_MS));
 		}
-		for (i = 0; i < WORKERS; i++)
+		for (i = 0; i < stress->workers; i++)
 			if (!stress->at[AT_WORKER + i].pid)
 				start_worker(i);
 	}
@@ -306,7 +338,7 @@ static void run_for(unsigned long seconds)
 /* Who is doing something must finish it by himself. */
 static void stop_all(void)
 {
-	unsigned long end = now_ms() + 4 * stress_bound();
+	unsigned long end = now_ms() + 8 * stress_bound();
 	int i, busy = 1;
 
 	stress->stop = true;
@@ -327,7 +359,7 @@ static void stop_all(void)
 /* True as soon as it is; things end in workqueues. */
 static bool soon(bool (*fn)(void))
 {
-	unsigned long end = now_ms() + stress_bound();
+	unsigned long end = now_ms() + 3 * stress_bound();
 
 	while (!fn()) {
 		if (now_ms() > end)
@@ -380,7 +412,7 @@ static bool files_are_free(void)
 		}
 		unlink(stress->files[i].path);
 	}
-	return free && now_ms() - start < QUICK;
+	return free && now_ms() - start < stress_bound();
 }
 
 /*
@@ -408,28 +440,24 @@ static bool xfs_is_consistent(void)
 
 static void report_work(void)
 {
-	unsigned long written = 0, refused = 0;
-	unsigned int never = 0;
+	unsigned long refused = 0;
 	const char *name;
 	int i;
 
-	for (i = 0; (name = worker_action(i)); i++) {
-		never += !stress->done[i].good;
+	for (i = 0; (name = worker_action(i)); i++)
 		ksft_print_msg("%-24s %6lu good %6lu refused\n", name, stress->done[i].good,
 			       stress->done[i].bad);
-	}
-	for (i = 0; i < WORKERS; i++) {
-		written += stress->lines[i].written;
+	for (i = 0; i < WORKERS; i++)
 		refused += stress->lines[i].refused;
-	}
-	ksft_print_msg("%-24s %6lu good %6lu refused\n", "RDMA write", written, refused);
+	ksft_print_msg("%-24s %6lu good %6lu refused\n", "RDMA write", rdma_writes(), refused);
 	ksft_print_msg("%lu lives, %lu killed, %lu new files\n", stress->lives, stress->killed,
 		       stress->grabbed);
 	for (i = 0; i < CHECKS; i++)
 		ksft_print_msg("looked %7lu times: %s\n", stress->looked[i], check_names[i]);
-	ksft_test_result(written && stress->grabbed && stress->killed,
+	ksft_test_result(rdma_writes() && stress->grabbed && stress->killed,
 			 "there were kills, RDMA writes and new files\n");
-	ksft_test_result(never <= RARE, "all actions but %d at most have succeeded\n", RARE);
+	ksft_test_result(never_succeeded() <= RARE,
+			 "all actions but %d at most have succeeded\n", RARE);
 }
 
 static void report_checks(void)

@@ -29,7 +29,7 @@
 #include "../lib/rdma.h"
 #include "../lib/rig.h"
 
-#define WORKERS		6
+#define WORKERS		6		/* at most */
 #define GRABBERS	2
 #define FILES		8
 #define REGIONS		4		/* of one worker */
@@ -66,6 +66,12 @@ struct random {
 	__u64 state;
 };
 
+/* Whether a process gets on; main's. */
+struct progress {
+	unsigned long mark;	/* grows whenever it runs */
+	unsigned long since;	/* now_ms() when that was new */
+};
+
 /* What one process does, and since when; written by it alone. */
 struct place {
 	pid_t pid;
@@ -73,6 +79,7 @@ struct place {
 	const char *doing;	/* NULL: nothing that takes time */
 	unsigned long since;	/* now_ms() */
 	__u64 bound;		/* milliseconds it may take */
+	struct progress progress;
 };
 
 /* A region some worker has registered: [start, start+len) of a file. */
@@ -112,6 +119,7 @@ struct stress_file {
 struct stress {
 	__u64 seed;
 	bool stop;
+	int workers;				/* that there are: fewer on slow kernels */
 	unsigned int failing;			/* percent of allocations that are made to fail */
 	unsigned int failed[CHECKS];
 	unsigned long looked[CHECKS];		/* how often something was checked */
@@ -141,6 +149,14 @@ void stress_end(int place);
 
 /** stress_bound - milliseconds a breaker may take in all */
 unsigned int stress_bound(void);
+
+/**
+ * stress_stuck - does a process neither run nor wait for its turn?
+ * @over: milliseconds it is over its time
+ *
+ * On a machine that is very busy what takes long need not hang.  There is a limit to that, too.
+ */
+bool stress_stuck(pid_t pid, struct progress *progress, unsigned long over);
 
 /** stress_watch - complain of everybody who takes too long; true if there is one */
 bool stress_watch(void);

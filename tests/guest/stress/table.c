@@ -13,6 +13,9 @@
 /* More of the same tells nothing new. */
 #define SAID	8
 
+/* How many bounds somebody who gets on may take. */
+#define PATIENCE	6
+
 struct stress *stress;
 
 int stress_table(__u64 seed, unsigned int failing)
@@ -22,6 +25,7 @@ int stress_table(__u64 seed, unsigned int failing)
 	if (stress == MAP_FAILED)
 		return -errno;
 	stress->seed = seed;
+	stress->workers = env_ms(1) == 1 ? WORKERS : WORKERS / 2;
 	stress->failing = failing;
 	return 0;
 }
@@ -96,6 +100,34 @@ static void explain(pid_t pid)
 	fflush(stdout);
 }
 
+/* Grows whenever the process runs; 0 if it is on a run queue just now, or gone. */
+static unsigned long mark_of(pid_t pid)
+{
+	char path[64], line[REPORT_LINE];
+	unsigned long mark = 1;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	if (report_find(path, "State:\tR", "", line) != 0)
+		return 0;
+	if (report_find(path, "voluntary_ctxt_switches:", "", line) == 1)
+		mark += atol(strchr(line, ':') + 1);
+	if (report_find(path, "nonvoluntary_ctxt_switches:", "", line) == 1)
+		mark += atol(strchr(line, ':') + 1);
+	return mark;
+}
+
+bool stress_stuck(pid_t pid, struct progress *progress, unsigned long over)
+{
+	unsigned long mark = mark_of(pid);
+
+	if (!mark || mark != progress->mark) {
+		progress->mark = mark;
+		progress->since = now_ms();
+		return over > PATIENCE * stress_bound();
+	}
+	return now_ms() - progress->since > env_ms(5000);
+}
+
 static bool watch(int place)
 {
 	struct place *at = &stress->at[place];
@@ -104,6 +136,8 @@ static bool watch(int place)
 	pid_t pid = at->pid;
 
 	if (!doing || !pid || now_ms() < since + at->bound)
+		return false;
+	if (!stress_stuck(pid, &at->progress, now_ms() - since - at->bound))
 		return false;
 	/* it may have ended, or gone on to the next, while we looked */
 	if (kill(pid, 0) || since != at->since || doing != at->doing)
