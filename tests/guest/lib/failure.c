@@ -17,13 +17,20 @@ static const char *const kinds[] = { "failslab", "fail_page_alloc", "fail_userco
 
 #define KINDS	(sizeof(kinds) / sizeof(*kinds))
 
-/* The code in which failure_some() makes allocations fail: from one function to another. */
+/*
+ * The code in which failure_some() makes allocations fail: from one function to
+ * another, but not below a third.  File systems are left alone: they try again,
+ * and complain.
+ */
 static const struct {
-	const char *first, *last;
+	const char *first, *last, *not_below;
 } where_is[FAILURE_WHERE] = {
-	{ "layout_put", "layout_snapshot_free" },		/* fs/layout_*.c, fs/leased_pin.c */
-	{ "walk_append", "longterm_pin_release" },		/* mm/longterm_pin.c */
-	{ "uverbs_owner_init", "uverbs_mr_free" },		/* uverbs_lease.c */
+	/* fs/layout_*.c, fs/leased_pin.c */
+	{ "layout_put", "layout_snapshot_free", "xfs_file_layout_unshare" },
+	/* mm/longterm_pin.c */
+	{ "walk_append", "longterm_pin_release", "handle_mm_fault" },
+	/* uverbs_lease.c, and the drivers below it */
+	{ "uverbs_owner_init", "uverbs_mr_free", "handle_mm_fault" },
 };
 
 /* Some functions are longer than nothing. */
@@ -97,27 +104,39 @@ static unsigned long long address_of(const char *function)
 	return strtoull(line, NULL, 16);
 }
 
-static int set_where(unsigned int where)
+/* A range of addresses of code; @what is "require" or "reject". */
+static int set_range(const char *what, unsigned long long first, unsigned long long last)
 {
-	static unsigned long long first[FAILURE_WHERE], last[FAILURE_WHERE];
-	char start[32], end[32];
+	char name[32], text[32];
 	unsigned int i;
-	int ret = 0;
+	int ret = first && last ? 0 : -ENOENT;
 
-	if (!first[where]) {
-		first[where] = address_of(where_is[where].first);
-		last[where] = address_of(where_is[where].last) + TAIL;
-	}
-	if (!first[where] || last[where] == TAIL)
-		return -ENOENT;
-	snprintf(start, sizeof(start), "%#llx", first[where]);
-	snprintf(end, sizeof(end), "%#llx", last[where]);
 	for (i = 0; i < KINDS && !ret; i++) {
-		ret = set(kinds[i], "require-start", start);
-		if (!ret)
-			ret = set(kinds[i], "require-end", end);
+		snprintf(name, sizeof(name), "%s-start", what);
+		snprintf(text, sizeof(text), "%#llx", first);
+		ret = set(kinds[i], name, text);
+		if (ret)
+			break;
+		snprintf(name, sizeof(name), "%s-end", what);
+		snprintf(text, sizeof(text), "%#llx", last + TAIL);
+		ret = set(kinds[i], name, text);
 	}
 	return ret;
+}
+
+static int set_where(unsigned int where)
+{
+	static struct {
+		unsigned long long first, last, not_below;
+	} at[FAILURE_WHERE];
+
+	if (!at[where].first) {
+		at[where].first = address_of(where_is[where].first);
+		at[where].last = address_of(where_is[where].last);
+		at[where].not_below = address_of(where_is[where].not_below);
+	}
+	return set_range("require", at[where].first, at[where].last) ?:
+	       set_range("reject", at[where].not_below, at[where].not_below);
 }
 
 int failure_some(unsigned int percent, unsigned int where)
