@@ -22,9 +22,9 @@ static const char *const kinds[] = { "failslab", "fail_page_alloc", "fail_userco
  * another, but not below a third.  File systems are left alone: they try again,
  * and complain.
  */
-static const struct {
-	const char *first, *last, *not_below;
-} where_is[FAILURE_WHERE] = {
+enum { FIRST, LAST, NOT_BELOW, ENDS };
+
+static const char *const where_is[FAILURE_WHERE][ENDS] = {
 	/* fs/layout_*.c, fs/leased_pin.c */
 	{ "layout_put", "layout_snapshot_free", "xfs_file_layout_unshare" },
 	/* mm/longterm_pin.c */
@@ -94,14 +94,34 @@ int failure_nth(unsigned int n, int (*fn)(void *arg), void *arg, int *ret)
 	return hit;
 }
 
-static unsigned long long address_of(const char *function)
-{
-	char line[REPORT_LINE], part[80];
+static unsigned long long address[FAILURE_WHERE][ENDS];
 
-	snprintf(part, sizeof(part), " %s\n", function);
-	if (report_find("/proc/kallsyms", "", part, line) != 1)
-		return 0;
-	return strtoull(line, NULL, 16);
+/* "ffffffff8124b3e0 T handle_mm_fault": is it one of those we look for? */
+static void note_address(const char *line)
+{
+	char name[128], type;
+	unsigned long long at;
+	unsigned int i, j;
+
+	if (sscanf(line, "%llx %c %127s", &at, &type, name) != 3)
+		return;
+	for (i = 0; i < FAILURE_WHERE; i++)
+		for (j = 0; j < ENDS; j++)
+			if (!strcmp(name, where_is[i][j]))
+				address[i][j] = at;
+}
+
+int failure_prepare_some(void)
+{
+	FILE *file = fopen("/proc/kallsyms", "r");
+	char line[REPORT_LINE];
+
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file))
+		note_address(line);
+	fclose(file);
+	return failure_prepare();
 }
 
 /* A range of addresses of code; @what is "require" or "reject". */
@@ -126,17 +146,10 @@ static int set_range(const char *what, unsigned long long first, unsigned long l
 
 static int set_where(unsigned int where)
 {
-	static struct {
-		unsigned long long first, last, not_below;
-	} at[FAILURE_WHERE];
+	const unsigned long long *at = address[where];
 
-	if (!at[where].first) {
-		at[where].first = address_of(where_is[where].first);
-		at[where].last = address_of(where_is[where].last);
-		at[where].not_below = address_of(where_is[where].not_below);
-	}
-	return set_range("require", at[where].first, at[where].last) ?:
-	       set_range("reject", at[where].not_below, at[where].not_below);
+	return set_range("require", at[FIRST], at[LAST]) ?:
+	       set_range("reject", at[NOT_BELOW], at[NOT_BELOW]);
 }
 
 int failure_some(unsigned int percent, unsigned int where)
