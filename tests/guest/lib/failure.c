@@ -17,13 +17,20 @@ static const char *const kinds[] = { "failslab", "fail_page_alloc", "fail_userco
 
 #define KINDS	(sizeof(kinds) / sizeof(*kinds))
 
-/* The code in which failure_some() makes allocations fail: from one function to another. */
-static const struct {
-	const char *first, *last;
-} where_is[FAILURE_WHERE] = {
-	{ "layout_put", "layout_snapshot_free" },		/* fs/layout_*.c, fs/leased_pin.c */
-	{ "walk_append", "longterm_pin_release" },		/* mm/longterm_pin.c */
-	{ "uverbs_owner_init", "uverbs_mr_free" },		/* uverbs_lease.c */
+/*
+ * The code in which failure_some() makes allocations fail: from one function to
+ * another, but not below a third.  File systems are left alone: they try again,
+ * and complain.
+ */
+enum { FIRST, LAST, NOT_BELOW, ENDS };
+
+static const char *const where_is[FAILURE_WHERE][ENDS] = {
+	/* fs/layout_*.c, fs/leased_pin.c */
+	{ "layout_put", "layout_snapshot_free", "xfs_file_layout_unshare" },
+	/* mm/longterm_pin.c */
+	{ "walk_append", "longterm_pin_release", "handle_mm_fault" },
+	/* uverbs_lease.c, and the drivers below it */
+	{ "uverbs_owner_init", "uverbs_mr_free", "handle_mm_fault" },
 };
 
 /* Some functions are longer than nothing. */
@@ -87,37 +94,62 @@ int failure_nth(unsigned int n, int (*fn)(void *arg), void *arg, int *ret)
 	return hit;
 }
 
-static unsigned long long address_of(const char *function)
-{
-	char line[REPORT_LINE], part[80];
+static unsigned long long address[FAILURE_WHERE][ENDS];
 
-	snprintf(part, sizeof(part), " %s\n", function);
-	if (report_find("/proc/kallsyms", "", part, line) != 1)
-		return 0;
-	return strtoull(line, NULL, 16);
+/* "ffffffff8124b3e0 T handle_mm_fault": is it one of those we look for? */
+static void note_address(const char *line)
+{
+	char name[128], type;
+	unsigned long long at;
+	unsigned int i, j;
+
+	if (sscanf(line, "%llx %c %127s", &at, &type, name) != 3)
+		return;
+	for (i = 0; i < FAILURE_WHERE; i++)
+		for (j = 0; j < ENDS; j++)
+			if (!strcmp(name, where_is[i][j]))
+				address[i][j] = at;
+}
+
+int failure_prepare_some(void)
+{
+	FILE *file = fopen("/proc/kallsyms", "r");
+	char line[REPORT_LINE];
+
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file))
+		note_address(line);
+	fclose(file);
+	return failure_prepare();
+}
+
+/* A range of addresses of code; @what is "require" or "reject". */
+static int set_range(const char *what, unsigned long long first, unsigned long long last)
+{
+	char name[32], text[32];
+	unsigned int i;
+	int ret = first && last ? 0 : -ENOENT;
+
+	for (i = 0; i < KINDS && !ret; i++) {
+		snprintf(name, sizeof(name), "%s-start", what);
+		snprintf(text, sizeof(text), "%#llx", first);
+		ret = set(kinds[i], name, text);
+		if (ret)
+			break;
+		snprintf(name, sizeof(name), "%s-end", what);
+		snprintf(text, sizeof(text), "%#llx", last + TAIL);
+		ret = set(kinds[i], name, text);
+	}
+	return ret;
 }
 
 static int set_where(unsigned int where)
 {
-	static unsigned long long first[FAILURE_WHERE], last[FAILURE_WHERE];
-	char start[32], end[32];
-	unsigned int i;
-	int ret = 0;
+	const unsigned long long *at = address[where];
 
-	if (!first[where]) {
-		first[where] = address_of(where_is[where].first);
-		last[where] = address_of(where_is[where].last) + TAIL;
-	}
-	if (!first[where] || last[where] == TAIL)
-		return -ENOENT;
-	snprintf(start, sizeof(start), "%#llx", first[where]);
-	snprintf(end, sizeof(end), "%#llx", last[where]);
-	for (i = 0; i < KINDS && !ret; i++) {
-		ret = set(kinds[i], "require-start", start);
-		if (!ret)
-			ret = set(kinds[i], "require-end", end);
-	}
-	return ret;
+	return set_range("require", at[FIRST], at[LAST]) ?:
+	       set_range("reject", at[NOT_BELOW], at[NOT_BELOW]);
 }
 
 int failure_some(unsigned int percent, unsigned int where)

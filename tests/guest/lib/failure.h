@@ -21,6 +21,9 @@ int failure_prepare(void);
  */
 int failure_nth(unsigned int n, int (*fn)(void *arg), void *arg, int *ret);
 
+/** failure_prepare_some - the same for failure_some(); takes a while.  0 or a negative errno */
+int failure_prepare_some(void);
+
 /**
  * failure_some - let a part of the allocations fail that are made for the code of leases
  * @percent: of them; 0: no more

@@ -143,7 +143,7 @@ static int prepare(void)
 			       stress->market))
 		ret = -errno;
 	if (!ret && stress->failing)
-		ret = failure_prepare();
+		ret = failure_prepare_some();
 	pinned_before = report_pinned_pages();
 	resources(resources_before);
 	return ret;
