@@ -40,7 +40,7 @@ watch_prints_what_happens()
 {
 	new_file
 	watch --count 2 "$file" && flayout hold "$file" -- true && watched 0 &&
-		events take revoke && says "take *lease [0-9]* shared 0-EOF .* $file by "
+		events take drop && says "take *lease [0-9]* shared 0-EOF .* $file by "
 }
 
 watch_prints_pins_and_revocation()

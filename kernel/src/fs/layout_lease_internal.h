@@ -2,10 +2,14 @@
 /*
  * The lease object, shared by the files that make up layout leases:
  *
- *   layout_lease.c   taking, asking, dropping, revoking, closing
- *   layout_break.c   subtractive operations that meet leases
- *   layout_report.c  /proc
- *   leased_pin.c     the pins that stand on leases
+ *   layout_lease.c    the object and its end: revoking, closing
+ *   layout_take.c     taking, changing, dropping
+ *   layout_fcntl.c    what user space calls
+ *   layout_break.c    subtractive operations that meet leases
+ *   layout_holders.c  who holds a leased file
+ *   layout_report.c   /proc
+ *   leased_pin.c      the pins that stand on leases: their states and their end
+ *   layout_pins.c     what a lease is asked about its pins
  *
  * Locking, outermost first:
  *
@@ -134,6 +138,69 @@ struct pin_stake {
 	bool counted;
 };
 
+enum leased_pin_state {
+	PIN_REGISTERING,
+	PIN_ATTACHING,
+	PIN_LIVE,
+	PIN_REVOKING,
+	PIN_RELEASING,
+	PIN_GONE,
+};
+
+/**
+ * struct leased_pin - one registration that stands on layout leases
+ * @ref: references: the embedding longterm_pin's, the subsystem's, revokers'
+ * @lock: protects @state, @killed and @batch; inside of flc_lock
+ * @state: see include/linux/longterm_pin.h
+ * @killed: a revoker came while it was REGISTERING
+ * @revoked: it ended by revocation
+ * @wanted: a revoker waits for its turn: no release that can be cancelled comes
+ *	before it
+ * @batch: the registering task works on the host's table right now
+ * @revoker: task that has claimed the end
+ * @wait: woken on each change of the above
+ * @stakes: what it has pinned, under which lease; changed by the registering
+ *	task, then by who has claimed the end
+ * @owner: a reference
+ * @host: the embedding object, valid until GONE or the host's release
+ * @drop: unpins the host's pages and empties its table
+ * @priv: of the subsystem, for its revoke_pin
+ * @write: the device may write
+ */
+struct leased_pin {
+	struct kref ref;
+	spinlock_t lock;	/* state, killed, batch */
+	enum leased_pin_state state;
+	bool killed;
+	bool revoked;
+	bool wanted;
+	bool batch;
+	struct task_struct *revoker;
+	wait_queue_head_t wait;
+	struct list_head stakes;
+	struct longterm_pin_owner *owner;
+	struct longterm_pin *host;
+	void (*drop)(struct longterm_pin *host, bool dirty);
+	void *priv;
+	bool write;
+};
+
+/**
+ * struct layout_request - what TAKE asks for
+ * @start: first byte
+ * @end: behind the last byte, or LAYOUT_EOF
+ * @unbreak: operations of others are to be refused
+ * @event: eventfd to signal, or NULL; a reference
+ * @fd: descriptor the call came through
+ */
+struct layout_request {
+	u64 start;
+	u64 end;
+	bool unbreak;
+	struct eventfd_ctx *event;
+	int fd;
+};
+
 static inline bool ranges_overlap(u64 start, u64 end, u64 start2, u64 end2)
 {
 	return start < end2 && start2 < end;
@@ -155,12 +222,21 @@ static inline bool layout_in_force(const struct file_layout *lease)
 extern struct workqueue_struct *layout_wq;
 struct file_layout *layout_of_file(struct file_lock_context *ctx,
 				   const struct file *filp);
+struct file_layout *layout_of_file_get(struct file *filp);
 struct file_layout *layout_next(struct inode *inode, u64 after, u64 start,
 				u64 end);
+struct file_layout *layout_alloc(struct file *filp,
+				 struct file_lock_context *ctx);
 bool layout_is_holder(struct file_layout *lease, const struct file *filp);
 void layout_put(struct file_layout *lease);
+void layout_unlink(struct file_layout *lease);
+bool layout_revoking(struct file_layout *lease);
 void layout_revoke(struct file_layout *lease);
 unsigned int layout_state(const struct file_layout *lease);
+
+/* layout_take.c */
+int layout_take(struct file *filp, const struct layout_request *req);
+int layout_drop(struct file *filp);
 
 /* layout_break.c */
 bool layout_range_is_broken(struct file_lock_context *ctx,
@@ -173,14 +249,33 @@ struct file_layout *layout_next_of_sb(struct super_block *sb, u64 after,
 				      struct inode **inode);
 void layout_publish(struct file_layout *lease);
 void layout_unpublish(struct file_layout *lease);
+
+/* layout_holders.c */
 struct pid *layout_live_holder(struct file_layout *lease);
+struct pid *file_holder(const struct file *file, struct address_space *mapping,
+			struct pid *first);
+int task_fd_of(struct task_struct *task, const struct file *file,
+	       unsigned int from);
+bool mm_maps_file(struct mm_struct *mm, const struct file *file,
+		  struct address_space *mapping);
 bool task_maps_file(struct task_struct *task, const struct file *file,
 		    struct inode *inode);
 int file_is(const void *wanted, struct file *file, unsigned int fd);
 
 /* leased_pin.c */
+extern struct list_head longterm_pin_owners;
 void layout_revoke_pins(struct file_layout *lease, struct list_head *doomed);
 void layout_invalidate_owners(struct list_head *doomed);
+struct longterm_pin_owner *leased_pin_owner(struct leased_pin *pin);
+bool leased_pin_writes(struct leased_pin *pin);
+void pin_stakes_insert(struct pin_stake *stake, struct rb_root_cached *root);
+void pin_stakes_remove(struct pin_stake *stake, struct rb_root_cached *root);
+struct pin_stake *pin_stakes_iter_first(struct rb_root_cached *root, u64 start,
+					u64 last);
+struct pin_stake *pin_stakes_iter_next(struct pin_stake *stake, u64 start,
+				       u64 last);
+
+/* layout_pins.c */
 bool layout_pinned(struct file_layout *lease, u64 start, u64 end);
 bool layout_pinned_outside(struct file_layout *lease, u64 start, u64 end);
 
@@ -194,10 +289,7 @@ struct pin_snapshot {
 struct pin_snapshot *layout_snapshot_pins(struct file_layout *lease,
 					  unsigned int *nr);
 void layout_snapshot_free(struct pin_snapshot *snap, unsigned int nr);
-struct longterm_pin_owner *leased_pin_owner(struct leased_pin *pin);
-bool leased_pin_writes(struct leased_pin *pin);
 struct file_layout *leased_pin_piece(struct leased_pin *pin, unsigned int n,
 				     struct leased_piece *piece);
-extern struct list_head longterm_pin_owners;
 
 #endif /* _FS_LAYOUT_LEASE_INTERNAL_H */
