@@ -11,6 +11,8 @@
 #include "lib/rig.h"
 #include "lib/served.h"
 
+#define ROUNDS	4
+
 struct seen {
 	int quiesced, resumed, denied, revoked, lost;
 	int failed;	/* of the last resumed */
@@ -113,7 +115,7 @@ TEST_F_TIMEOUT(callback, hole_after_hole_the_server_gives_way, 120)
 {
 	int i;
 
-	for (i = 1; i <= 10; i++) {
+	for (i = 1; i <= ROUNDS; i++) {
 		rig_start(&self->rig, do_punch, SERVED_HIGH, SERVED_PART);
 		EXPECT_EQ(0, serve(self, &self->seen.resumed, i));
 		EXPECT_EQ(0, peer_result(&self->rig.other, QUICK));
@@ -122,9 +124,9 @@ TEST_F_TIMEOUT(callback, hole_after_hole_the_server_gives_way, 120)
 		EXPECT_EQ(0, served_write(&self->s, self->s.high, 'a' + i));
 		EXPECT_EQ(0, served_write(&self->s, self->s.low, 'a' + i));
 	}
-	EXPECT_EQ(10, self->seen.quiesced);
+	EXPECT_EQ(ROUNDS, self->seen.quiesced);
 	EXPECT_EQ(0, self->seen.revoked);
-	EXPECT_TRUE(file_is(self->rig.path, SERVED_HIGH, SERVED_PART, 'a' + 10));
+	EXPECT_TRUE(file_is(self->rig.path, SERVED_HIGH, SERVED_PART, 'a' + ROUNDS));
 }
 
 TEST_F_TIMEOUT(callback, a_server_may_take_its_time, 60)
