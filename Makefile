@@ -21,7 +21,9 @@ help:
 	@echo 'make test-debug    the same on a kernel with KASAN, lockdep and friends'
 	@echo 'make bench         benchmarks, in a table'
 	@echo 'make shell         a shell in the virtual machine (FLAVOUR=debug ...)'
-	@echo 'make install       library, tool, manual pages (DESTDIR, PREFIX); builds no kernel'
+	@echo 'make install       library, tool, manual pages (DESTDIR, PREFIX, LIBDIR ...); builds no kernel'
+	@echo 'make deb           Debian packages of all (deb-user, deb-kernel; DEBDIR, KCONFIG)'
+	@echo 'make patches       the change as mails for git am (DIR)'
 	@echo 'make kernel        builds the kernel'
 	@echo 'make print-kernel  builds it, and prints the path of the bzImage (with -s)'
 
@@ -67,24 +69,53 @@ shell: programs
 # What users get.  It needs no kernel and no kernel's headers but our own one.
 DESTDIR	?=
 PREFIX	?= /usr/local
+BINDIR	?= $(PREFIX)/bin
+LIBDIR	?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
 MANDIR	?= $(PREFIX)/share/man
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 UAPI	:= $(CURDIR)/kernel/src/include/uapi
 COMPLETION := $(wildcard tool/completion/*)
+# what installs the packages to build with; a package's build has them
+SETUP	?= vm/setup user
+SILENT	?= -s
+
+user:
+	@$(SETUP)
+	@$(MAKE) $(SILENT) -C lib OUT=$(OUT)/lib KHDR=$(UAPI)
+	@$(MAKE) $(SILENT) -C tool OUT=$(OUT)/tool KHDR=$(UAPI)
 
 # install_man SECTION: 2const too lies in man2
 install_man = install -d $(DESTDIR)$(MANDIR)/man$1 && \
 	install -m 644 $(wildcard man/*.$1*) $(DESTDIR)$(MANDIR)/man$1
 
-install:
-	@vm/setup user
-	@$(MAKE) -s -C lib install OUT=$(OUT)/lib KHDR=$(UAPI) DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
-	@$(MAKE) -s -C tool OUT=$(OUT)/tool KHDR=$(UAPI)
-	@install -D -m 755 $(OUT)/tool/flayout $(DESTDIR)$(PREFIX)/bin/flayout
+install: user
+	@$(MAKE) $(SILENT) -C lib install OUT=$(OUT)/lib KHDR=$(UAPI) DESTDIR=$(DESTDIR) \
+		PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) INCLUDEDIR=$(INCLUDEDIR)
+	@install -D -m 755 $(OUT)/tool/flayout $(DESTDIR)$(BINDIR)/flayout
 	@$(foreach s,1 2 3 4 5 6 7 8,$(if $(wildcard man/*.$s*),$(call install_man,$s) &&)) :
 ifneq ($(COMPLETION),)
-	@install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-	@install -m 644 $(COMPLETION) $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	@install -d $(DESTDIR)$(COMPLETIONDIR)
+	@install -m 644 $(COMPLETION) $(DESTDIR)$(COMPLETIONDIR)
 endif
 
+# Debian packages.  DEBDIR: where to; the kernel's from KCONFIG, DEBUG_INFO=1
+# keeps debug information.
+export DEBDIR KCONFIG DEBUG_INFO
+
+deb: deb-user deb-kernel
+
+deb-user:
+	@packaging/user
+
+deb-kernel:
+	@packaging/kernel
+
+DIR ?= $(FLAYOUT_CACHE)/patches
+
+patches: setup
+	@kernel/tree export $(DIR)
+	@echo $(DIR)
+
 .PHONY: all help setup kernel print-kernel headers programs demo test \
-	test-debug bench shell install
+	test-debug bench shell user install deb deb-user deb-kernel patches

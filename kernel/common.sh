@@ -29,6 +29,18 @@ die()
 	exit 1
 }
 
+# tracked: prints the files of the repository that are there, edits included; a
+# copy without git has nothing else.
+tracked()
+{
+	(cd "$top" && {
+		git ls-files 2>/dev/null ||
+			find . -type f ! -path './.git/*' | sed 's|^\./||'
+	} | while read -r f; do
+		[ ! -f "$f" ] || echo "$f"
+	done)
+}
+
 # as_root COMMAND...: runs it as root, through sudo if need be.
 as_root()
 {

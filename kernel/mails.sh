@@ -62,11 +62,16 @@ cover_letter()
 			d}" "$1"
 }
 
-# export_to DIR: the series as mails in DIR, which holds nothing else then.
-export_to()
+commit_change()
 {
 	no_orphans
 	with_index commit_series
+}
+
+# export_to DIR: the series as mails in DIR, which holds nothing else then.
+export_to()
+{
+	commit_change
 	rm -rf "$1.new"
 	sed 1,2d "$top/kernel/cover-letter" >"$state/blurb"
 	k -c user.name="${author% <*}" -c user.email=flayout@example.org \
