@@ -17,6 +17,7 @@ all: help
 
 help:
 	@echo 'make demo          the whole story, played in a virtual machine'
+	@echo 'make demo-two-hosts  a server on one machine, its clients on another'
 	@echo 'make test          all tests'
 	@echo 'make test-debug    the same on a kernel with KASAN, lockdep and friends'
 	@echo 'make bench         benchmarks, in a table'
@@ -48,6 +49,10 @@ program-%: headers
 demo: programs
 	@kernel/build release >/dev/null
 	@vm/run --kernel release --timeout 900 -- flayout-demo
+
+demo-two-hosts: programs
+	@kernel/build release >/dev/null
+	@examples/demo-two-hosts
 
 test:
 	@tests/run release
@@ -86,5 +91,5 @@ ifneq ($(COMPLETION),)
 	@install -m 644 $(COMPLETION) $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 endif
 
-.PHONY: all help setup kernel print-kernel headers programs demo test \
-	test-debug bench shell install
+.PHONY: all help setup kernel print-kernel headers programs demo demo-two-hosts \
+	test test-debug bench shell install

@@ -38,7 +38,7 @@ static void on_break(struct server *server, const struct flayout_event *event)
 	/* It can grow while we wait for clients: they are quiet for all of the file. */
 	if (server->phase == QUIESCING)
 		return;
-	say("break: asking %u clients to stop", clients_quiesce(&server->clients));
+	say("break: clients that are asked to stop: %u", clients_quiesce(&server->clients));
 	/* Who does not answer in half of the time gets errors instead. */
 	enter(server, QUIESCING, event->msecs / 2);
 }

@@ -209,7 +209,7 @@ int loop(const char *address, const char *port, unsigned int seconds)
 		ret = write_on(&remote, end);
 	} while (ret && survive(ret));
 	remote_close(&remote);
-	say("%llu writes; asked to stop %u times; %u errors; %u blocks not as written",
+	say("%llu writes; stops: %u; errors: %u; not as written: %u",
 	    (unsigned long long)seen.writes, seen.stops, seen.errors, seen.wrong);
 	return (ret && !stop) || seen.wrong ? EXIT_FAILURE : EXIT_SUCCESS;
 }
