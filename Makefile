@@ -17,6 +17,7 @@ all: help
 
 help:
 	@echo 'make demo          the whole story, played in a virtual machine'
+	@echo 'make demo-two-hosts  a server on one machine, its clients on another'
 	@echo 'make test          all tests'
 	@echo 'make test-debug    the same on a kernel with KASAN, lockdep and friends'
 	@echo 'make bench         benchmarks, in a table'
@@ -50,6 +51,10 @@ program-%: headers
 demo: programs
 	@kernel/build release >/dev/null
 	@vm/run --kernel release --timeout 900 -- flayout-demo
+
+demo-two-hosts: programs
+	@kernel/build release >/dev/null
+	@examples/demo-two-hosts
 
 test:
 	@tests/run release
@@ -117,5 +122,5 @@ patches: setup
 	@kernel/tree export $(DIR)
 	@echo $(DIR)
 
-.PHONY: all help setup kernel print-kernel headers programs demo test \
-	test-debug bench shell user install deb deb-user deb-kernel patches
+.PHONY: all help setup kernel print-kernel headers programs demo demo-two-hosts \
+	test test-debug bench shell user install deb deb-user deb-kernel patches
