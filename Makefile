@@ -22,6 +22,7 @@ help:
 	@echo 'make bench         benchmarks, in a table'
 	@echo 'make shell         a shell in the virtual machine (FLAVOUR=debug ...)'
 	@echo 'make install       library, tool, manual pages (DESTDIR, PREFIX); builds no kernel'
+	@echo 'make pictures      draws those of docs/ anew'
 	@echo 'make kernel        builds the kernel'
 	@echo 'make print-kernel  builds it, and prints the path of the bzImage (with -s)'
 
@@ -64,6 +65,10 @@ shell: programs
 	@kernel/build $(FLAVOUR) >/dev/null
 	@vm/run --kernel $(FLAVOUR) --shell
 
+pictures: programs
+	@kernel/build release >/dev/null
+	@docs/pictures/draw --demo
+
 # What users get.  It needs no kernel and no kernel's headers but our own one.
 DESTDIR	?=
 PREFIX	?= /usr/local
@@ -87,4 +92,4 @@ ifneq ($(COMPLETION),)
 endif
 
 .PHONY: all help setup kernel print-kernel headers programs demo test \
-	test-debug bench shell install
+	test-debug bench shell pictures install
