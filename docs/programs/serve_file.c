@@ -86,7 +86,7 @@ static void resumed(struct flayout *fl, int failed, void *arg)
 
 static void denied(struct flayout *fl, const struct flayout_event *event, void *arg)
 {
-	printf("denied: %llu operations of others\n", (unsigned long long)event->count);
+	printf("refused: %llu operations of others\n", (unsigned long long)event->count);
 }
 
 static void revoked(struct flayout *fl, const struct flayout_event *event, void *arg)
