@@ -25,6 +25,7 @@ help:
 	@echo 'make install       library, tool, manual pages (DESTDIR, PREFIX, LIBDIR ...); builds no kernel'
 	@echo 'make deb           Debian packages of all (deb-user, deb-kernel; DEBDIR, KCONFIG)'
 	@echo 'make patches       the change as mails for git am (DIR)'
+	@echo 'make pictures      draws those of docs/ anew'
 	@echo 'make kernel        builds the kernel'
 	@echo 'make print-kernel  builds it, and prints the path of the bzImage (with -s)'
 
@@ -70,6 +71,10 @@ bench: programs
 shell: programs
 	@kernel/build $(FLAVOUR) >/dev/null
 	@vm/run --kernel $(FLAVOUR) --shell
+
+pictures: programs
+	@kernel/build release >/dev/null
+	@docs/pictures/draw --demo
 
 # What users get.  It needs no kernel and no kernel's headers but our own one.
 DESTDIR	?=
@@ -123,4 +128,4 @@ patches: setup
 	@echo $(DIR)
 
 .PHONY: all help setup kernel print-kernel headers programs demo demo-two-hosts \
-	test test-debug bench shell user install deb deb-user deb-kernel patches
+	test test-debug bench shell user install deb deb-user deb-kernel patches pictures
