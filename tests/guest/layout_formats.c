@@ -122,14 +122,6 @@ static bool exists(const struct operation *op, const char *missing)
 	return !strstr(list, name);
 }
 
-/* A new file in the place of the rig's, as it was made. */
-static int anew(struct rig *rig)
-{
-	close(rig->fd);
-	rig->fd = file_make(rig->path, RIG_SIZE, RIG_FILL);
-	return rig->fd;
-}
-
 /* Where on the disk the byte of a file is; 0 in a hole. */
 static __u64 place_of(int fd, __u64 byte)
 {
@@ -152,7 +144,7 @@ TEST_F_TIMEOUT(formats, without_a_lease_everything_works_that_exists, 120)
 	for_each_operation(op, variant, 0, 0) {
 		long ret;
 
-		ASSERT_LE(0, anew(&self->rig));
+		ASSERT_EQ(0, rig_anew(&self->rig));
 		ret = rig_other(&self->rig, op->fn, 0, CUT);
 		EXPECT_EQ(exists(op, variant->missing), ret == 0)
 			TH_LOG("%s: %ld", op->name, ret);
@@ -192,7 +184,7 @@ TEST_F_TIMEOUT(formats, a_breakable_lease_is_broken_first, 120)
 	for_each_operation(op, variant, 0, OP_REFUSED) {
 		if (!exists(op, variant->missing))
 			continue;
-		ASSERT_LE(0, anew(&self->rig));
+		ASSERT_EQ(0, rig_anew(&self->rig));
 		ASSERT_EQ(0, lease_take(self->rig.fd, 0, 0, 0, self->rig.event));
 		ASSERT_EQ(0, rig_start(&self->rig, op->fn, 0, CUT));
 		EXPECT_EQ(1, lease_events(self->rig.event, QUICK))

@@ -69,14 +69,6 @@ static int start_client(struct rig *rig, peer_fn fn, __u64 start, __u64 len)
 	return peer_start(&rig->other, fn, &cut, sizeof(cut), -1);
 }
 
-/* A file as it was made, with nothing of an earlier round. */
-static int anew(struct rig *rig)
-{
-	close(rig->fd);
-	rig->fd = file_make(rig->path, RIG_SIZE, RIG_FILL);
-	return rig->fd;
-}
-
 TEST_F_TIMEOUT(nfs, a_file_of_a_client_has_no_leases, 120)
 {
 	int fd = file_open(BUFFER, O_RDWR);
@@ -93,7 +85,7 @@ TEST_F_TIMEOUT(nfs, a_clients_cut_ends_a_deaf_lease, 120)
 
 	ASSERT_EQ(0, break_time_set(1));
 	for (i = 0; i < ARRAY_SIZE(cuts); i++) {
-		ASSERT_LE(0, anew(&self->rig));
+		ASSERT_EQ(0, rig_anew(&self->rig));
 		ASSERT_EQ(0, lease_take(self->rig.fd, 0, 0, 0, self->rig.event));
 		EXPECT_EQ(0, by_client(&self->rig, cuts[i].fn, CUT, MIB))
 			TH_LOG("%s", cuts[i].name);
@@ -111,7 +103,7 @@ TEST_F_TIMEOUT(nfs, a_clients_cut_goes_through_when_the_holder_lets_go, 120)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(cuts); i++) {
-		ASSERT_LE(0, anew(&self->rig));
+		ASSERT_EQ(0, rig_anew(&self->rig));
 		ASSERT_EQ(0, lease_take(self->rig.fd, 0, 0, 0, self->rig.event));
 		ASSERT_EQ(0, start_client(&self->rig, cuts[i].fn, CUT, MIB));
 		EXPECT_EQ(1, lease_events(self->rig.event, QUICK))
@@ -256,7 +248,7 @@ TEST_F_TIMEOUT(nfs, without_a_lease_a_client_cuts_at_once, 120)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(cuts); i++) {
-		ASSERT_LE(0, anew(&self->rig));
+		ASSERT_EQ(0, rig_anew(&self->rig));
 		EXPECT_EQ(0, by_client(&self->rig, cuts[i].fn, CUT, MIB))
 			TH_LOG("%s", cuts[i].name);
 		EXPECT_GT(QUICK, self->rig.other.ms);
