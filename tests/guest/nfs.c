@@ -17,6 +17,26 @@
 #define BUFFER	NFS_MOUNT "/buffer"	/* the rig's file as the client sees it */
 #define OTHER	NFS_MOUNT "/beside"
 
+/* Not everything exists on every file system: a fixture for each choice. */
+#define SERVED(name, ON_THESE)						\
+	FIXTURE(name)							\
+	{								\
+		struct rig rig;						\
+	};								\
+	ON_THESE(name);							\
+	FIXTURE_SETUP(name)						\
+	{								\
+		ASSERT_EQ(0, rig_open(&self->rig, variant->dir));	\
+		ASSERT_EQ(0, nfs_serve(variant->dir, false));		\
+	}								\
+	FIXTURE_TEARDOWN(name)						\
+	{								\
+		rig_close(&self->rig);					\
+	}
+
+SERVED(nfs, ON_ALL)
+SERVED(nfs_of_xfs, ON_XFS)
+
 /*
  * A client comes again after 0.1 s, and after twice as long each time: it may
  * sleep for as long as it has waited when the way becomes free.
@@ -49,32 +69,6 @@ static int start_client(struct rig *rig, peer_fn fn, __u64 start, __u64 len)
 	return peer_start(&rig->other, fn, &cut, sizeof(cut), -1);
 }
 
-/* A file as it was made, with nothing of an earlier round. */
-static int anew(struct rig *rig)
-{
-	close(rig->fd);
-	rig->fd = file_make(rig->path, RIG_SIZE, RIG_FILL);
-	return rig->fd;
-}
-
-FIXTURE(nfs)
-{
-	struct rig rig;
-};
-
-ON_ALL(nfs);
-
-FIXTURE_SETUP(nfs)
-{
-	ASSERT_EQ(0, rig_open(&self->rig, variant->dir));
-	ASSERT_EQ(0, nfs_serve(variant->dir, false));
-}
-
-FIXTURE_TEARDOWN(nfs)
-{
-	rig_close(&self->rig);
-}
-
 TEST_F_TIMEOUT(nfs, a_file_of_a_client_has_no_leases, 120)
 {
 	int fd = file_open(BUFFER, O_RDWR);
@@ -91,7 +85,7 @@ TEST_F_TIMEOUT(nfs, a_clients_cut_ends_a_deaf_lease, 120)
 
 	ASSERT_EQ(0, break_time_set(1));
 	for (i = 0; i < ARRAY_SIZE(cuts); i++) {
-		ASSERT_LE(0, anew(&self->rig));
+		ASSERT_EQ(0, rig_anew(&self->rig));
 		ASSERT_EQ(0, lease_take(self->rig.fd, 0, 0, 0, self->rig.event));
 		EXPECT_EQ(0, by_client(&self->rig, cuts[i].fn, CUT, MIB))
 			TH_LOG("%s", cuts[i].name);
@@ -109,7 +103,7 @@ TEST_F_TIMEOUT(nfs, a_clients_cut_goes_through_when_the_holder_lets_go, 120)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(cuts); i++) {
-		ASSERT_LE(0, anew(&self->rig));
+		ASSERT_EQ(0, rig_anew(&self->rig));
 		ASSERT_EQ(0, lease_take(self->rig.fd, 0, 0, 0, self->rig.event));
 		ASSERT_EQ(0, start_client(&self->rig, cuts[i].fn, CUT, MIB));
 		EXPECT_EQ(1, lease_events(self->rig.event, QUICK))
@@ -178,13 +172,11 @@ TEST_F_TIMEOUT(nfs, an_unbreakable_lease_is_eacces_for_a_client, 120)
 }
 
 /* Breakable or not: sharing is refused, and breaks nothing. */
-TEST_F_TIMEOUT(nfs, a_clients_clone_is_eacces, 120)
+TEST_F_TIMEOUT(nfs_of_xfs, a_clients_clone_is_eacces, 120)
 {
 	static const char *const clones[] = { "FICLONE into it", "FICLONE from it" };
 	unsigned int i;
 
-	if (!variant->xfs)
-		SKIP(return, "ext4 shares no blocks");
 	ASSERT_EQ(0, lease_take(self->rig.fd, 0, 0, 0, self->rig.event));
 	for (i = 0; i < ARRAY_SIZE(clones); i++) {
 		EXPECT_EQ(-EACCES, by_client(&self->rig, operation_named(clones[i])->fn, 0, 0))
@@ -256,7 +248,7 @@ TEST_F_TIMEOUT(nfs, without_a_lease_a_client_cuts_at_once, 120)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(cuts); i++) {
-		ASSERT_LE(0, anew(&self->rig));
+		ASSERT_EQ(0, rig_anew(&self->rig));
 		EXPECT_EQ(0, by_client(&self->rig, cuts[i].fn, CUT, MIB))
 			TH_LOG("%s", cuts[i].name);
 		EXPECT_GT(QUICK, self->rig.other.ms);
@@ -269,41 +261,33 @@ TEST_F_TIMEOUT(nfs, without_a_lease_a_client_cuts_at_once, 120)
  * has a layout.  In /proc/locks that is a LEASE, ours is a LAYOUT.
  */
 
-FIXTURE(pnfs)
-{
-	struct rig rig;
-	struct nic nic;
-	struct peer answers;
-	struct peer client;
-	int fd;
-};
+#define PNFS(name, ON_THESE)						\
+	FIXTURE(name)							\
+	{								\
+		struct rig rig;						\
+		struct peer answers;					\
+		struct peer client;					\
+		int fd;							\
+	};								\
+	ON_THESE(name);							\
+	FIXTURE_SETUP(name)						\
+	{								\
+		ASSERT_EQ(0, rig_open(&self->rig, variant->dir));	\
+		self->fd = self->rig.fd;				\
+		ASSERT_EQ(0, peer_spawn(&self->client));		\
+		ASSERT_EQ(0, nfs_serve(variant->dir, true));		\
+		ASSERT_EQ(0, nfs_answer(&self->answers, variant->dir));	\
+	}								\
+	FIXTURE_TEARDOWN(name)						\
+	{								\
+		peer_end(&self->client);				\
+		peer_end(&self->answers);				\
+		rig_close(&self->rig);					\
+	}
 
-FIXTURE_VARIANT(pnfs)
-{
-	const char *dir;
-	bool dax, xfs;
-};
-
-ON(pnfs, xfs, ENV_XFS, true, true);
-ON(pnfs, xfs_nodax, ENV_XFS_NODAX, false, true);
-
-FIXTURE_SETUP(pnfs)
-{
-	ASSERT_EQ(0, rig_open(&self->rig, variant->dir));
-	self->fd = self->rig.fd;
-	ASSERT_EQ(0, peer_spawn(&self->client));
-	ASSERT_EQ(0, nfs_serve(variant->dir, true));
-	ASSERT_EQ(0, nfs_answer(&self->answers, variant->dir));
-	ASSERT_EQ(0, nic_open(&self->nic, ENV_RXE));
-}
-
-FIXTURE_TEARDOWN(pnfs)
-{
-	nic_close(&self->nic);
-	peer_end(&self->client);
-	peer_end(&self->answers);
-	rig_close(&self->rig);
-}
+PNFS(pnfs, ON_XFS)
+PNFS(pnfs_nodax, ON_XFS_NODAX)
+PNFS(pnfs_dax, ON_XFS_DAX)
 
 /* The client's file stays open: its last close returns the layout. */
 static long write_direct(void *arg, int fd)
@@ -352,10 +336,9 @@ TEST_F_TIMEOUT(pnfs, a_layout_and_a_lease_live_side_by_side, 120)
 	EXPECT_EQ(1, client_layouts(&self->rig));
 }
 
-TEST_F_TIMEOUT(pnfs, a_client_gets_a_layout_of_a_leased_file, 120)
+/* With DAX it gets none. */
+TEST_F_TIMEOUT(pnfs_nodax, a_client_gets_a_layout_of_a_leased_file, 120)
 {
-	if (variant->dax)
-		SKIP(return, "with DAX it gets none");
 	ASSERT_EQ(0, lease_take(self->fd, 0, 0, 0, self->rig.event));
 	EXPECT_EQ(0, client_writes(&self->client, 0));
 	EXPECT_EQ(1, client_layouts(&self->rig));
@@ -365,17 +348,17 @@ TEST_F_TIMEOUT(pnfs, a_client_gets_a_layout_of_a_leased_file, 120)
 }
 
 /* Pages that devices may use stay where they are, and what the server knows of them. */
-TEST_F_TIMEOUT(pnfs, a_client_gets_no_layout_of_a_leased_dax_file, 120)
+TEST_F_TIMEOUT(pnfs_dax, a_client_gets_no_layout_of_a_leased_file, 120)
 {
 	struct ibv_mr *mr;
+	struct nic nic;
 	char *map;
 
-	if (!variant->dax)
-		SKIP(return, "no pins without DAX");
+	ASSERT_EQ(0, nic_open(&nic, ENV_RXE));
 	ASSERT_EQ(0, lease_take(self->fd, 0, 0, 0, self->rig.event));
 	map = file_map(self->fd, RIG_SIZE);
 	ASSERT_NE(NULL, map);
-	ASSERT_EQ(0, mr_reg(&self->nic, map, RIG_SIZE, MR_SERVER, &mr));
+	ASSERT_EQ(0, mr_reg(&nic, map, RIG_SIZE, MR_SERVER, &mr));
 	EXPECT_EQ(0, client_writes(&self->client, 0));
 	EXPECT_EQ(0, client_layouts(&self->rig));
 	EXPECT_EQ('c', map[5]);
@@ -384,6 +367,7 @@ TEST_F_TIMEOUT(pnfs, a_client_gets_no_layout_of_a_leased_dax_file, 120)
 	EXPECT_EQ(1, lease_see(self->fd).pins);
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 	munmap(map, RIG_SIZE);
+	nic_close(&nic);
 }
 
 TEST_F_TIMEOUT(pnfs, a_truncate_asks_the_holder_and_recalls_the_layout, 120)

@@ -61,14 +61,6 @@ static long by_other(struct rig *rig, const struct operation *op)
 	return rig_other(rig, op->fn, CUT, CUT_LEN);
 }
 
-/* A file as it was made, with nothing of an earlier round. */
-static int anew(struct rig *rig)
-{
-	close(rig->fd);
-	rig->fd = file_make(rig->path, RIG_SIZE, RIG_FILL);
-	return rig->fd;
-}
-
 TEST_F_TIMEOUT(ops, none_gets_past_an_unbreakable_lease, 240)
 {
 	const struct operation *op;
@@ -135,7 +127,7 @@ TEST_F_TIMEOUT(ops, cutting_ones_own_lease_works_and_leaves_it, 240)
 	const struct operation *op;
 
 	for_each_operation(op, variant, 0, OP_REFUSED) {
-		ASSERT_LE(0, anew(&self->rig));
+		ASSERT_EQ(0, rig_anew(&self->rig));
 		ASSERT_EQ(0, lease_take(self->rig.fd, LAYOUT_LEASE_UNBREAK, 0, 0,
 					self->rig.event));
 		EXPECT_EQ(0, by_holder(&self->rig, op))
@@ -152,7 +144,7 @@ TEST_F_TIMEOUT(ops, each_cut_ends_a_deaf_lease, 240)
 
 	ASSERT_EQ(0, break_time_set(0));
 	for_each_operation(op, variant, 0, OP_REFUSED) {
-		ASSERT_LE(0, anew(&self->rig));
+		ASSERT_EQ(0, rig_anew(&self->rig));
 		ASSERT_EQ(0, lease_take(self->rig.fd, 0, 0, 0, self->rig.event));
 		EXPECT_EQ(0, by_other(&self->rig, op))
 			TH_LOG("%s", op->name);
@@ -217,7 +209,7 @@ TEST_F_TIMEOUT(ops, what_is_done_beside_the_lease_is_free, 240)
 	const struct operation *op;
 
 	for_each_operation(op, variant, 0, OP_TO_END | OP_WHOLE) {
-		ASSERT_LE(0, anew(&self->rig));
+		ASSERT_EQ(0, rig_anew(&self->rig));
 		ASSERT_EQ(0, munmap(self->map, RIG_SIZE));
 		self->map = file_map(self->rig.fd, RIG_SIZE);
 		ASSERT_NE(NULL, self->map);
@@ -245,7 +237,7 @@ TEST_F_TIMEOUT(ops, without_a_lease_they_work_as_before, 240)
 	const struct operation *op;
 
 	for_each_operation(op, variant, 0, 0) {
-		ASSERT_LE(0, anew(&self->rig));
+		ASSERT_EQ(0, rig_anew(&self->rig));
 		EXPECT_EQ(0, by_other(&self->rig, op))
 			TH_LOG("%s", op->name);
 	}

@@ -39,18 +39,14 @@ static int refusal(int fd)
  * Overlays
  */
 
-FIXTURE(overlay)
-{
+struct overlay {
 	struct rig rig;			/* its file is in the upper directory */
-	struct nic nic;
 	char top[FILE_PATH];
 	char lower[FILE_PATH + 16];	/* a file in the lower directory */
 	char merged[FILE_PATH + 16];	/* the mount point */
 	char path[FILE_PATH];		/* the rig's file through the overlay */
 	int low;			/* O_RDWR, of the lower file */
 };
-
-ON_ALL(overlay);
 
 /* The mount is seen by this process and its peers only, and goes with them. */
 static int private_mounts(void)
@@ -84,36 +80,57 @@ static int overlay_mount(const char *top, const char *merged)
 	return mount("overlay", merged, "overlay", 0, options) ? -errno : 0;
 }
 
-FIXTURE_SETUP(overlay)
+static int overlay_open(struct overlay *overlay, const char *dir)
 {
 	char upper[FILE_PATH + 16];
+	int ret;
 
-	self->low = -1;
-	snprintf(self->top, sizeof(self->top), "%s/overlay", variant->dir);
-	snprintf(upper, sizeof(upper), "%s/upper", self->top);
-	snprintf(self->lower, sizeof(self->lower), "%s/lower/low", self->top);
-	snprintf(self->merged, sizeof(self->merged), "%s/merged", self->top);
-	snprintf(self->path, sizeof(self->path), "%s/overlay/merged/buffer", variant->dir);
-	ASSERT_EQ(0, private_mounts());
-	ASSERT_EQ(0, make_directories(self->top));
-	ASSERT_EQ(0, rig_open(&self->rig, upper));
-	self->low = file_make(self->lower, RIG_SIZE, RIG_FILL);
-	ASSERT_LE(0, self->low);
-	ASSERT_EQ(0, overlay_mount(self->top, self->merged));
-	ASSERT_EQ(0, nic_open(&self->nic, ENV_RXE));
+	overlay->low = -1;
+	snprintf(overlay->top, sizeof(overlay->top), "%s/overlay", dir);
+	snprintf(upper, sizeof(upper), "%s/upper", overlay->top);
+	snprintf(overlay->lower, sizeof(overlay->lower), "%s/lower/low", overlay->top);
+	snprintf(overlay->merged, sizeof(overlay->merged), "%s/merged", overlay->top);
+	snprintf(overlay->path, sizeof(overlay->path), "%s/overlay/merged/buffer", dir);
+	ret = private_mounts();
+	if (!ret)
+		ret = make_directories(overlay->top);
+	if (!ret)
+		ret = rig_open(&overlay->rig, upper);
+	if (ret)
+		return ret;
+	overlay->low = file_make(overlay->lower, RIG_SIZE, RIG_FILL);
+	if (overlay->low < 0)
+		return overlay->low;
+	return overlay_mount(overlay->top, overlay->merged);
+}
+
+static int overlay_close(struct overlay *overlay)
+{
+	char command[FILE_PATH + 16];
+
+	if (overlay->low >= 0)
+		close(overlay->low);
+	rig_close(&overlay->rig);
+	umount2(overlay->merged, MNT_DETACH);
+	snprintf(command, sizeof(command), "rm -rf %s", overlay->top);
+	return system(command);
+}
+
+FIXTURE(overlay)
+{
+	struct overlay o;
+};
+
+ON_ALL(overlay);
+
+FIXTURE_SETUP(overlay)
+{
+	ASSERT_EQ(0, overlay_open(&self->o, variant->dir));
 }
 
 FIXTURE_TEARDOWN(overlay)
 {
-	char command[FILE_PATH + 16];
-
-	nic_close(&self->nic);
-	if (self->low >= 0)
-		close(self->low);
-	rig_close(&self->rig);
-	umount2(self->merged, MNT_DETACH);
-	snprintf(command, sizeof(command), "rm -rf %s", self->top);
-	EXPECT_EQ(0, system(command));
+	EXPECT_EQ(0, overlay_close(&self->o));
 }
 
 /* Another process does it to a file of the overlay. */
@@ -126,7 +143,7 @@ static long through(struct peer *peer, const char *path, peer_fn fn, __u64 start
 
 TEST_F(overlay, its_files_have_no_leases)
 {
-	int fd = file_open(self->path, O_RDWR);
+	int fd = file_open(self->o.path, O_RDWR);
 
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(-EOPNOTSUPP, refusal(fd));
@@ -137,53 +154,53 @@ TEST_F(overlay, its_files_have_no_leases)
 TEST_F_TIMEOUT(overlay, a_cut_begins_a_break_and_leaves, 60)
 {
 	static const peer_fn cuts[] = { do_punch, do_truncate, do_ftruncate, do_open_trunc };
-	struct cut write = cut_of(self->path, CUT, MIB);
+	struct cut write = cut_of(self->o.path, CUT, MIB);
 	unsigned long began;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(cuts); i++) {
-		ASSERT_EQ(0, lease_take(self->rig.fd, 0, 0, 0, self->rig.event));
-		EXPECT_EQ(-EWOULDBLOCK, through(&self->rig.other, self->path, cuts[i], CUT, MIB))
+		ASSERT_EQ(0, lease_take(self->o.rig.fd, 0, 0, 0, self->o.rig.event));
+		EXPECT_EQ(-EWOULDBLOCK, through(&self->o.rig.other, self->o.path, cuts[i], CUT, MIB))
 			TH_LOG("cut %u", i);
-		EXPECT_GT(QUICK, self->rig.other.ms);
-		EXPECT_EQ(LAYOUT_BREAKING, lease_see(self->rig.fd).state);
-		EXPECT_EQ(1, lease_events(self->rig.event, QUICK));
-		EXPECT_EQ(RIG_SIZE, file_size(self->rig.path));
-		EXPECT_TRUE(file_is(self->rig.path, 0, CUT, RIG_FILL));
+		EXPECT_GT(QUICK, self->o.rig.other.ms);
+		EXPECT_EQ(LAYOUT_BREAKING, lease_see(self->o.rig.fd).state);
+		EXPECT_EQ(1, lease_events(self->o.rig.event, QUICK));
+		EXPECT_EQ(RIG_SIZE, file_size(self->o.rig.path));
+		EXPECT_TRUE(file_is(self->o.rig.path, 0, CUT, RIG_FILL));
 		began = now_ms();
 		EXPECT_EQ(0, do_write(&write, -1));
 		EXPECT_GT(QUICK, now_ms() - began);
-		ASSERT_EQ(0, lease_drop(self->rig.fd));
+		ASSERT_EQ(0, lease_drop(self->o.rig.fd));
 	}
 }
 
 TEST_F_TIMEOUT(overlay, after_the_drop_a_cut_works, 60)
 {
-	ASSERT_EQ(0, lease_take_all(self->rig.fd));
-	ASSERT_EQ(-EWOULDBLOCK, through(&self->rig.other, self->path, do_punch, CUT, MIB));
-	ASSERT_EQ(0, lease_drop(self->rig.fd));
-	EXPECT_EQ(0, through(&self->rig.other, self->path, do_punch, CUT, MIB));
-	EXPECT_TRUE(file_is(self->rig.path, CUT, MIB, 0));
-	EXPECT_EQ(0, through(&self->rig.other, self->path, do_truncate, CUT, 0));
-	EXPECT_EQ(CUT, file_size(self->rig.path));
+	ASSERT_EQ(0, lease_take_all(self->o.rig.fd));
+	ASSERT_EQ(-EWOULDBLOCK, through(&self->o.rig.other, self->o.path, do_punch, CUT, MIB));
+	ASSERT_EQ(0, lease_drop(self->o.rig.fd));
+	EXPECT_EQ(0, through(&self->o.rig.other, self->o.path, do_punch, CUT, MIB));
+	EXPECT_TRUE(file_is(self->o.rig.path, CUT, MIB, 0));
+	EXPECT_EQ(0, through(&self->o.rig.other, self->o.path, do_truncate, CUT, 0));
+	EXPECT_EQ(CUT, file_size(self->o.rig.path));
 }
 
 TEST_F_TIMEOUT(overlay, after_the_revocation_a_cut_works, 60)
 {
 	ASSERT_EQ(0, break_time_set(1));
-	ASSERT_EQ(0, lease_take(self->rig.fd, 0, 0, 0, self->rig.event));
-	ASSERT_EQ(-EWOULDBLOCK, through(&self->rig.other, self->path, do_punch, CUT, MIB));
-	EXPECT_EQ(0, lease_wait_state(self->rig.fd, LAYOUT_REVOKED, 1000 + QUICK));
-	EXPECT_EQ(2, lease_events(self->rig.event, QUICK));	/* begun, revoked */
-	EXPECT_EQ(0, through(&self->rig.other, self->path, do_punch, CUT, MIB));
-	EXPECT_TRUE(file_is(self->rig.path, CUT, MIB, 0));
+	ASSERT_EQ(0, lease_take(self->o.rig.fd, 0, 0, 0, self->o.rig.event));
+	ASSERT_EQ(-EWOULDBLOCK, through(&self->o.rig.other, self->o.path, do_punch, CUT, MIB));
+	EXPECT_EQ(0, lease_wait_state(self->o.rig.fd, LAYOUT_REVOKED, 1000 + QUICK));
+	EXPECT_EQ(2, lease_events(self->o.rig.event, QUICK));	/* begun, revoked */
+	EXPECT_EQ(0, through(&self->o.rig.other, self->o.path, do_punch, CUT, MIB));
+	EXPECT_TRUE(file_is(self->o.rig.path, CUT, MIB, 0));
 
-	ASSERT_EQ(0, lease_take_all(self->rig.fd));
-	ASSERT_EQ(-EWOULDBLOCK, through(&self->rig.other, self->path, do_truncate, CUT, 0));
-	EXPECT_EQ(RIG_SIZE, file_size(self->rig.path));
-	EXPECT_EQ(0, lease_wait_state(self->rig.fd, LAYOUT_REVOKED, 1000 + QUICK));
-	EXPECT_EQ(0, through(&self->rig.other, self->path, do_truncate, CUT, 0));
-	EXPECT_EQ(CUT, file_size(self->rig.path));
+	ASSERT_EQ(0, lease_take_all(self->o.rig.fd));
+	ASSERT_EQ(-EWOULDBLOCK, through(&self->o.rig.other, self->o.path, do_truncate, CUT, 0));
+	EXPECT_EQ(RIG_SIZE, file_size(self->o.rig.path));
+	EXPECT_EQ(0, lease_wait_state(self->o.rig.fd, LAYOUT_REVOKED, 1000 + QUICK));
+	EXPECT_EQ(0, through(&self->o.rig.other, self->o.path, do_truncate, CUT, 0));
+	EXPECT_EQ(CUT, file_size(self->o.rig.path));
 }
 
 TEST_F_TIMEOUT(overlay, an_unbreakable_lease_refuses_a_cut, 60)
@@ -191,39 +208,39 @@ TEST_F_TIMEOUT(overlay, an_unbreakable_lease_refuses_a_cut, 60)
 	static const peer_fn cuts[] = { do_punch, do_truncate, do_ftruncate, do_open_trunc };
 	unsigned int i;
 
-	ASSERT_EQ(0, lease_take(self->rig.fd, LAYOUT_LEASE_UNBREAK, 0, 0, self->rig.event));
+	ASSERT_EQ(0, lease_take(self->o.rig.fd, LAYOUT_LEASE_UNBREAK, 0, 0, self->o.rig.event));
 	for (i = 0; i < ARRAY_SIZE(cuts); i++) {
-		EXPECT_EQ(-ETXTBSY, through(&self->rig.other, self->path, cuts[i], CUT, MIB))
+		EXPECT_EQ(-ETXTBSY, through(&self->o.rig.other, self->o.path, cuts[i], CUT, MIB))
 			TH_LOG("cut %u", i);
-		EXPECT_EQ(i + 1, lease_see(self->rig.fd).denied)
+		EXPECT_EQ(i + 1, lease_see(self->o.rig.fd).denied)
 			TH_LOG("cut %u", i);
 	}
-	EXPECT_EQ(ARRAY_SIZE(cuts), lease_events(self->rig.event, QUICK));
-	EXPECT_TRUE(rig_untouched(&self->rig));
-	EXPECT_EQ(LAYOUT_ACTIVE, lease_see(self->rig.fd).state);
+	EXPECT_EQ(ARRAY_SIZE(cuts), lease_events(self->o.rig.event, QUICK));
+	EXPECT_TRUE(rig_untouched(&self->o.rig));
+	EXPECT_EQ(LAYOUT_ACTIVE, lease_see(self->o.rig.fd).state);
 }
 
 TEST_F(overlay, writing_through_it_is_free)
 {
-	ASSERT_EQ(0, lease_take(self->rig.fd, LAYOUT_LEASE_UNBREAK, 0, 0, self->rig.event));
-	EXPECT_EQ(0, through(&self->rig.other, self->path, do_write, CUT, MIB));
-	EXPECT_EQ(0, through(&self->rig.other, self->path, do_write, RIG_SIZE, MIB));
-	EXPECT_EQ(0, through(&self->rig.other, self->path, do_allocate, 2 * RIG_SIZE, MIB));
-	EXPECT_EQ(0, through(&self->rig.other, self->path, do_truncate, 4 * RIG_SIZE, 0));
-	EXPECT_TRUE(rig_undisturbed(&self->rig));
-	EXPECT_EQ(4 * RIG_SIZE, file_size(self->rig.path));
+	ASSERT_EQ(0, lease_take(self->o.rig.fd, LAYOUT_LEASE_UNBREAK, 0, 0, self->o.rig.event));
+	EXPECT_EQ(0, through(&self->o.rig.other, self->o.path, do_write, CUT, MIB));
+	EXPECT_EQ(0, through(&self->o.rig.other, self->o.path, do_write, RIG_SIZE, MIB));
+	EXPECT_EQ(0, through(&self->o.rig.other, self->o.path, do_allocate, 2 * RIG_SIZE, MIB));
+	EXPECT_EQ(0, through(&self->o.rig.other, self->o.path, do_truncate, 4 * RIG_SIZE, 0));
+	EXPECT_TRUE(rig_undisturbed(&self->o.rig));
+	EXPECT_EQ(4 * RIG_SIZE, file_size(self->o.rig.path));
 }
 
 /* He has the lease, but what he cuts is another inode. */
 TEST_F(overlay, a_holder_who_truncates_through_it_is_not_known)
 {
-	struct cut cut = cut_of(self->path, CUT, MIB);
+	struct cut cut = cut_of(self->o.path, CUT, MIB);
 
-	ASSERT_EQ(0, lease_take(self->rig.fd, 0, 0, 0, self->rig.event));
+	ASSERT_EQ(0, lease_take(self->o.rig.fd, 0, 0, 0, self->o.rig.event));
 	EXPECT_EQ(-EWOULDBLOCK, do_truncate(&cut, -1));
-	EXPECT_EQ(LAYOUT_BREAKING, lease_see(self->rig.fd).state);
-	EXPECT_EQ(1, lease_events(self->rig.event, QUICK));
-	EXPECT_TRUE(rig_untouched(&self->rig));
+	EXPECT_EQ(LAYOUT_BREAKING, lease_see(self->o.rig.fd).state);
+	EXPECT_EQ(1, lease_events(self->o.rig.event, QUICK));
+	EXPECT_TRUE(rig_untouched(&self->o.rig));
 }
 
 static long append(void *arg, int fd)
@@ -251,17 +268,17 @@ TEST_F_TIMEOUT(overlay, a_leased_lower_file_is_copied_up_in_peace, 60)
 
 	snprintf(copy, sizeof(copy), "%s/overlay/merged/low", variant->dir);
 	snprintf(upper, sizeof(upper), "%s/overlay/upper/low", variant->dir);
-	ASSERT_EQ(0, lease_take(self->low, LAYOUT_LEASE_UNBREAK, 0, 0, self->rig.event));
+	ASSERT_EQ(0, lease_take(self->o.low, LAYOUT_LEASE_UNBREAK, 0, 0, self->o.rig.event));
 	EXPECT_EQ(-ENOENT, file_size(upper));
-	EXPECT_EQ(0, append_to_copy(&self->rig, copy));
-	EXPECT_EQ(0, lease_see(self->low).denied);
-	EXPECT_EQ(0, lease_events(self->rig.event, 0));
-	EXPECT_EQ(LAYOUT_ACTIVE, lease_see(self->low).state);
+	EXPECT_EQ(0, append_to_copy(&self->o.rig, copy));
+	EXPECT_EQ(0, lease_see(self->o.low).denied);
+	EXPECT_EQ(0, lease_events(self->o.rig.event, 0));
+	EXPECT_EQ(LAYOUT_ACTIVE, lease_see(self->o.low).state);
 	EXPECT_EQ(RIG_SIZE + 4, file_size(upper));
 	EXPECT_EQ(RIG_SIZE + 4, file_size(copy));
 	EXPECT_TRUE(file_is(copy, 0, RIG_SIZE, RIG_FILL));
-	EXPECT_TRUE(file_is(self->lower, 0, RIG_SIZE, RIG_FILL));
-	EXPECT_EQ(RIG_SIZE, file_size(self->lower));
+	EXPECT_TRUE(file_is(self->o.lower, 0, RIG_SIZE, RIG_FILL));
+	EXPECT_EQ(RIG_SIZE, file_size(self->o.lower));
 }
 
 TEST_F_TIMEOUT(overlay, a_cut_of_a_leased_lower_file_meets_no_lease, 60)
@@ -269,61 +286,73 @@ TEST_F_TIMEOUT(overlay, a_cut_of_a_leased_lower_file_meets_no_lease, 60)
 	char copy[FILE_PATH];
 
 	snprintf(copy, sizeof(copy), "%s/overlay/merged/low", variant->dir);
-	ASSERT_EQ(0, lease_take(self->low, 0, 0, 0, self->rig.event));
-	EXPECT_EQ(0, through(&self->rig.other, copy, do_truncate, CUT, 0));
+	ASSERT_EQ(0, lease_take(self->o.low, 0, 0, 0, self->o.rig.event));
+	EXPECT_EQ(0, through(&self->o.rig.other, copy, do_truncate, CUT, 0));
 	EXPECT_EQ(CUT, file_size(copy));
-	EXPECT_EQ(0, through(&self->rig.other, copy, do_punch, 0, MIB));
+	EXPECT_EQ(0, through(&self->o.rig.other, copy, do_punch, 0, MIB));
 	EXPECT_TRUE(file_is(copy, 0, MIB, 0));
-	EXPECT_EQ(RIG_SIZE, file_size(self->lower));
-	EXPECT_TRUE(file_is(self->lower, 0, RIG_SIZE, RIG_FILL));
-	EXPECT_EQ(0, lease_events(self->rig.event, 0));
-	EXPECT_EQ(LAYOUT_ACTIVE, lease_see(self->low).state);
+	EXPECT_EQ(RIG_SIZE, file_size(self->o.lower));
+	EXPECT_TRUE(file_is(self->o.lower, 0, RIG_SIZE, RIG_FILL));
+	EXPECT_EQ(0, lease_events(self->o.rig.event, 0));
+	EXPECT_EQ(LAYOUT_ACTIVE, lease_see(self->o.low).state);
+}
+
+/*
+ * With pins, which need DAX
+ */
+
+FIXTURE(overlay_and_pins)
+{
+	struct overlay o;
+	struct nic nic;
+	char *map;			/* of the rig's file, through the overlay */
+	int fd;
+};
+
+ON_DAX(overlay_and_pins);
+
+FIXTURE_SETUP(overlay_and_pins)
+{
+	ASSERT_EQ(0, overlay_open(&self->o, variant->dir));
+	ASSERT_EQ(0, nic_open(&self->nic, ENV_RXE));
+	self->fd = file_open(self->o.path, O_RDWR);
+	ASSERT_LE(0, self->fd);
+	self->map = file_map(self->fd, RIG_SIZE);
+	ASSERT_NE(NULL, self->map);
+}
+
+FIXTURE_TEARDOWN(overlay_and_pins)
+{
+	if (self->map)
+		munmap(self->map, RIG_SIZE);
+	close(self->fd);
+	nic_close(&self->nic);
+	EXPECT_EQ(0, overlay_close(&self->o));
 }
 
 /* What is mapped is the file below, whose lease counts for who holds it. */
-TEST_F(overlay, a_mapping_is_registered_under_a_lease_on_the_file_below)
+TEST_F(overlay_and_pins, a_mapping_is_registered_under_a_lease_on_the_file_below)
 {
-	char *map;
-	int fd;
-
-	if (!variant->dax)
-		SKIP(return, "no pins without DAX");
-	fd = file_open(self->path, O_RDWR);
-	ASSERT_LE(0, fd);
-	map = file_map(fd, RIG_SIZE);
-	ASSERT_NE(NULL, map);
-	EXPECT_EQ(-EOPNOTSUPP, mr_try(&self->nic, map, RIG_SIZE, MR_SERVER));
-	ASSERT_EQ(0, peer_take(&self->rig.third, &self->rig, 0));	/* a stranger's */
-	EXPECT_EQ(-EOPNOTSUPP, mr_try(&self->nic, map, RIG_SIZE, MR_SERVER));
-	ASSERT_EQ(0, lease_take_all(self->rig.fd));
-	EXPECT_EQ(0, mr_try(&self->nic, map, RIG_SIZE, MR_SERVER));
-	ASSERT_EQ(0, lease_drop(self->rig.fd));
-	EXPECT_EQ(-EOPNOTSUPP, mr_try(&self->nic, map, RIG_SIZE, MR_SERVER));
-	munmap(map, RIG_SIZE);
-	close(fd);
+	EXPECT_EQ(-EOPNOTSUPP, mr_try(&self->nic, self->map, RIG_SIZE, MR_SERVER));
+	ASSERT_EQ(0, peer_take(&self->o.rig.third, &self->o.rig, 0));	/* a stranger's */
+	EXPECT_EQ(-EOPNOTSUPP, mr_try(&self->nic, self->map, RIG_SIZE, MR_SERVER));
+	ASSERT_EQ(0, lease_take_all(self->o.rig.fd));
+	EXPECT_EQ(0, mr_try(&self->nic, self->map, RIG_SIZE, MR_SERVER));
+	ASSERT_EQ(0, lease_drop(self->o.rig.fd));
+	EXPECT_EQ(-EOPNOTSUPP, mr_try(&self->nic, self->map, RIG_SIZE, MR_SERVER));
 }
 
-TEST_F(overlay, pins_below_it_stop_a_cut_through_it)
+TEST_F(overlay_and_pins, a_cut_through_it_is_stopped)
 {
 	struct ibv_mr *mr;
-	char *map;
-	int fd;
 
-	if (!variant->dax)
-		SKIP(return, "no pins without DAX");
-	fd = file_open(self->path, O_RDWR);
-	ASSERT_LE(0, fd);
-	map = file_map(fd, RIG_SIZE);
-	ASSERT_NE(NULL, map);
-	ASSERT_EQ(0, lease_take_unbreak(self->rig.fd));
-	ASSERT_EQ(0, mr_reg(&self->nic, map, RIG_SIZE, MR_SERVER, &mr));
-	EXPECT_EQ(-ETXTBSY, through(&self->rig.other, self->path, do_truncate, CUT, 0));
-	EXPECT_EQ(-ETXTBSY, through(&self->rig.other, self->path, do_punch, CUT, MIB));
-	EXPECT_TRUE(rig_untouched(&self->rig));
-	EXPECT_EQ(1, lease_see(self->rig.fd).pins);
+	ASSERT_EQ(0, lease_take_unbreak(self->o.rig.fd));
+	ASSERT_EQ(0, mr_reg(&self->nic, self->map, RIG_SIZE, MR_SERVER, &mr));
+	EXPECT_EQ(-ETXTBSY, through(&self->o.rig.other, self->o.path, do_truncate, CUT, 0));
+	EXPECT_EQ(-ETXTBSY, through(&self->o.rig.other, self->o.path, do_punch, CUT, MIB));
+	EXPECT_TRUE(rig_untouched(&self->o.rig));
+	EXPECT_EQ(1, lease_see(self->o.rig.fd).pins);
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
-	munmap(map, RIG_SIZE);
-	close(fd);
 }
 
 /*

@@ -28,6 +28,13 @@ int rig_open(struct rig *rig, const char *dir)
 	rig->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (rig->event < 0)
 		return -errno;
+	return rig_anew(rig);
+}
+
+int rig_anew(struct rig *rig)
+{
+	if (rig->fd >= 0)
+		close(rig->fd);
 	rig->fd = file_make(rig->path, RIG_SIZE, RIG_FILL);
 	return rig->fd < 0 ? rig->fd : 0;
 }

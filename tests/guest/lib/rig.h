@@ -36,6 +36,9 @@ int rig_open(struct rig *rig, const char *dir);
 /** rig_close - undo all of it; may find descriptors closed (-1) */
 void rig_close(struct rig *rig);
 
+/** rig_anew - a new file in the place of the old one, with nothing of an earlier round */
+int rig_anew(struct rig *rig);
+
 /** rig_start - the other process begins @fn on the file */
 int rig_start(struct rig *rig, peer_fn fn, __u64 start, __u64 len);
 
