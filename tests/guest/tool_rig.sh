@@ -58,10 +58,14 @@ no_leases()
 	[ -z "$(lease_ids)" ]
 }
 
+# how much longer things may take on this kernel
+slow=${FLAYOUT_SLOW:+4}
+slow=${slow:-1}
+
 # until_true COMMAND...: waits up to 20 s
 until_true()
 {
-	for _ in $(seq 200); do
+	for _ in $(seq $((200 * slow))); do
 		! "$@" || return 0
 		sleep 0.1
 	done
