@@ -136,14 +136,16 @@ static __u64 place_of(int fd, __u64 byte)
 	return 0;
 }
 
-/* Else the tests below prove nothing. */
-TEST_F_TIMEOUT(formats, without_a_lease_everything_works_that_exists, 120)
+/* Else the tests below prove nothing.  What breaks a lease is seen to work after that. */
+TEST_F_TIMEOUT(formats, without_a_lease_everything_works_that_exists, 400)
 {
 	const struct operation *op;
 
 	for_each_operation(op, variant, 0, 0) {
 		long ret;
 
+		if (exists(op, variant->missing) && !(op->flags & OP_REFUSED))
+			continue;
 		ASSERT_EQ(0, rig_anew(&self->rig));
 		ret = rig_other(&self->rig, op->fn, 0, CUT);
 		EXPECT_EQ(exists(op, variant->missing), ret == 0)
@@ -151,7 +153,7 @@ TEST_F_TIMEOUT(formats, without_a_lease_everything_works_that_exists, 120)
 	}
 }
 
-TEST_F_TIMEOUT(formats, an_unbreakable_lease_refuses_all_of_it, 120)
+TEST_F_TIMEOUT(formats, an_unbreakable_lease_refuses_all_of_it, 400)
 {
 	const struct operation *op;
 	__u64 denied = 0;
@@ -177,7 +179,7 @@ TEST_F_TIMEOUT(formats, an_unbreakable_lease_refuses_all_of_it, 120)
 	EXPECT_EQ(LAYOUT_ACTIVE, lease_see(self->rig.fd).state);
 }
 
-TEST_F_TIMEOUT(formats, a_breakable_lease_is_broken_first, 120)
+TEST_F_TIMEOUT(formats, a_breakable_lease_is_broken_first, 400)
 {
 	const struct operation *op;
 
@@ -200,7 +202,7 @@ TEST_F_TIMEOUT(formats, a_breakable_lease_is_broken_first, 120)
 	}
 }
 
-TEST_F_TIMEOUT(formats, the_operations_refused_over_any_lease_break_none, 120)
+TEST_F_TIMEOUT(formats, the_operations_refused_over_any_lease_break_none, 400)
 {
 	const struct operation *op;
 
@@ -216,7 +218,7 @@ TEST_F_TIMEOUT(formats, the_operations_refused_over_any_lease_break_none, 120)
 	EXPECT_EQ(LAYOUT_ACTIVE, lease_see(self->rig.fd).state);
 }
 
-TEST_F(formats, its_holder_may_cut)
+TEST_F_TIMEOUT(formats, its_holder_may_cut, 120)
 {
 	struct cut cut = cut_of(self->rig.path, CUT, MIB);
 
@@ -230,7 +232,7 @@ TEST_F(formats, its_holder_may_cut)
 }
 
 /* The second page of the second unit is leased; a byte of it is enough. */
-TEST_F(formats, what_touches_a_block_of_the_lease_meets_it)
+TEST_F_TIMEOUT(formats, what_touches_a_block_of_the_lease_meets_it, 120)
 {
 	static const peer_fn cuts[] = { do_punch, do_zero };
 	const __u64 page = UNIT + PAGE;
@@ -258,7 +260,7 @@ TEST_F(formats, what_touches_a_block_of_the_lease_meets_it)
 }
 
 /* Pages of a block that is larger stand and fall together. */
-TEST_F(formats, what_lies_in_the_same_block_meets_it)
+TEST_F_TIMEOUT(formats, what_lies_in_the_same_block_meets_it, 120)
 {
 	long expect = variant->block > PAGE ? -ETXTBSY : 0;
 
@@ -272,7 +274,7 @@ TEST_F(formats, what_lies_in_the_same_block_meets_it)
 }
 
 /* What is free in the unit is used, freed and used again around the lease. */
-TEST_F_TIMEOUT(formats, what_changes_the_rest_of_a_unit_leaves_its_leased_block, 60)
+TEST_F_TIMEOUT(formats, what_changes_the_rest_of_a_unit_leaves_its_leased_block, 120)
 {
 	const __u64 leased = 2 * UNIT + UNIT / 2, behind = leased + variant->block;
 	const struct { const char *name; peer_fn fn; __u64 start, len; } rest[] = {
@@ -306,7 +308,7 @@ TEST_F_TIMEOUT(formats, what_changes_the_rest_of_a_unit_leaves_its_leased_block,
 	EXPECT_TRUE(rig_undisturbed(&self->rig));
 }
 
-TEST_F(formats, what_is_added_is_free)
+TEST_F_TIMEOUT(formats, what_is_added_is_free, 120)
 {
 	ASSERT_EQ(0, lease_take(self->rig.fd, LAYOUT_LEASE_UNBREAK, 0, 0, self->rig.event));
 	EXPECT_EQ(0, rig_other(&self->rig, do_write, CUT + 1, MIB));
@@ -340,7 +342,7 @@ FIXTURE_TEARDOWN(sharing)
 	EXPECT_EQ(0, format_unmount());
 }
 
-TEST_F(sharing, a_lease_on_a_page_makes_its_block_the_files_own)
+TEST_F_TIMEOUT(sharing, a_lease_on_a_page_makes_its_block_the_files_own, 120)
 {
 	int copy = file_make(FORMAT_DIR "/copy", 0, 0);
 	__u64 place = place_of(self->rig.fd, UNIT);
@@ -404,7 +406,7 @@ static bool is_inline(int fd)
 
 static const peer_fn inline_cuts[] = { do_truncate, do_ftruncate, do_open_trunc, do_punch, do_zero };
 
-TEST_F(inline_data, an_unbreakable_lease_keeps_it)
+TEST_F_TIMEOUT(inline_data, an_unbreakable_lease_keeps_it, 120)
 {
 	unsigned int i;
 
@@ -422,7 +424,7 @@ TEST_F(inline_data, an_unbreakable_lease_keeps_it)
 	EXPECT_EQ(ARRAY_SIZE(inline_cuts), lease_see(self->rig.fd).denied);
 }
 
-TEST_F(inline_data, a_breakable_lease_is_broken_first)
+TEST_F_TIMEOUT(inline_data, a_breakable_lease_is_broken_first, 120)
 {
 	ASSERT_EQ(0, lease_take(self->rig.fd, 0, 0, 0, self->rig.event));
 	ASSERT_EQ(0, rig_start(&self->rig, do_truncate, 10, 0));
@@ -435,7 +437,7 @@ TEST_F(inline_data, a_breakable_lease_is_broken_first)
 	EXPECT_TRUE(is_inline(self->rig.fd));
 }
 
-TEST_F(inline_data, becoming_blocks_is_free)
+TEST_F_TIMEOUT(inline_data, becoming_blocks_is_free, 120)
 {
 	ASSERT_TRUE(is_inline(self->rig.fd));
 	ASSERT_EQ(0, lease_take(self->rig.fd, LAYOUT_LEASE_UNBREAK, 0, 0, self->rig.event));
@@ -451,7 +453,7 @@ TEST_F(inline_data, becoming_blocks_is_free)
 }
 
 /* A fault of a mapping that can be written makes blocks of it, too. */
-TEST_F(inline_data, its_holder_may_map_and_cut_it)
+TEST_F_TIMEOUT(inline_data, its_holder_may_map_and_cut_it, 120)
 {
 	struct cut cut = cut_of(self->rig.path, 10, 0);
 	char *map;
@@ -533,13 +535,13 @@ FIXTURE_TEARDOWN(dax)
 	EXPECT_EQ(0, format_unmount());
 }
 
-TEST_F(dax, only_what_the_lease_covers_is_pinned)
+TEST_F_TIMEOUT(dax, only_what_the_lease_covers_is_pinned, 120)
 {
 	EXPECT_EQ(-EOPNOTSUPP, mr_try(&self->nic, self->map, LARGE, MR_SERVER));
 	EXPECT_EQ(1, lease_see(self->rig.fd).pins);
 }
 
-TEST_F(dax, what_touches_it_is_refused)
+TEST_F_TIMEOUT(dax, what_touches_it_is_refused, 120)
 {
 	struct file_state before;
 	struct cut own = cut_of(self->rig.path, 0, MIB);
@@ -556,7 +558,7 @@ TEST_F(dax, what_touches_it_is_refused)
 }
 
 /* It is neither waited for nor taken out of the page cache, where it is found. */
-TEST_F_TIMEOUT(dax, what_changes_the_rest_of_the_unit_leaves_pinned_pages, 60)
+TEST_F_TIMEOUT(dax, what_changes_the_rest_of_the_unit_leaves_pinned_pages, 120)
 {
 	const struct { const char *name; peer_fn fn; __u64 start, len; } rest[] = {
 		{ "punch", do_punch, LARGE / 2, MIB },

@@ -112,7 +112,7 @@ FIXTURE_VARIANT_ADD(quota, xfs_nodax)
 };
 
 /* Else the tests below prove nothing. */
-TEST_F(quota, what_is_cut_counts_no_more)
+TEST_F_TIMEOUT(quota, what_is_cut_counts_no_more, 120)
 {
 	struct usage now;
 	int type;
@@ -125,7 +125,7 @@ TEST_F(quota, what_is_cut_counts_no_more)
 	}
 }
 
-TEST_F_TIMEOUT(quota, is_as_before_after_etxtbsy, 120)
+TEST_F_TIMEOUT(quota, is_as_before_after_etxtbsy, 240)
 {
 	const struct operation *op;
 
@@ -164,7 +164,7 @@ TEST_F_TIMEOUT(quota, is_as_before_after_ewouldblock, 120)
 	}
 }
 
-TEST_F_TIMEOUT(quota, is_as_before_after_eintr, 120)
+TEST_F_TIMEOUT(quota, is_as_before_after_eintr, 240)
 {
 	const struct operation *op;
 

@@ -116,13 +116,13 @@ static long by_holder(const char *dir, struct xfs_scrub what)
 	return scrub(&request, -1);
 }
 
-TEST_F(repair, without_a_lease_a_map_is_rebuilt)
+TEST_F_TIMEOUT(repair, without_a_lease_a_map_is_rebuilt, 60)
 {
 	EXPECT_EQ(0, by_other(&self->rig, variant->dir, self->scrub));
 	EXPECT_STREQ("", state_changes(self->rig.fd, &self->before));
 }
 
-TEST_F(repair, over_a_lease_of_another_it_is_etxtbsy)
+TEST_F_TIMEOUT(repair, over_a_lease_of_another_it_is_etxtbsy, 60)
 {
 	static const unsigned int modes[] = { 0, LAYOUT_LEASE_UNBREAK };
 	static const __u32 how[] = { REBUILD, REPAIR };
@@ -144,14 +144,14 @@ TEST_F(repair, over_a_lease_of_another_it_is_etxtbsy)
 	EXPECT_EQ(0, by_other(&self->rig, variant->dir, self->scrub));
 }
 
-TEST_F(repair, over_any_range_it_is_etxtbsy)
+TEST_F_TIMEOUT(repair, over_any_range_it_is_etxtbsy, 60)
 {
 	ASSERT_EQ(0, lease_take(self->rig.fd, 0, 2 * RIG_SIZE, MIB, self->rig.event));
 	EXPECT_EQ(-ETXTBSY, by_other(&self->rig, variant->dir, self->scrub));
 	EXPECT_STREQ("", state_changes(self->rig.fd, &self->before));
 }
 
-TEST_F(repair, over_ones_own_lease_it_is_edeadlk)
+TEST_F_TIMEOUT(repair, over_ones_own_lease_it_is_edeadlk, 60)
 {
 	ASSERT_EQ(0, lease_take(self->rig.fd, LAYOUT_LEASE_UNBREAK, 0, 0, self->rig.event));
 	EXPECT_EQ(-EDEADLK, by_holder(variant->dir, self->scrub));
@@ -161,7 +161,7 @@ TEST_F(repair, over_ones_own_lease_it_is_edeadlk)
 	EXPECT_EQ(0, by_holder(variant->dir, self->scrub));
 }
 
-TEST_F(repair, a_file_beside_a_leased_one_is_repaired)
+TEST_F_TIMEOUT(repair, a_file_beside_a_leased_one_is_repaired, 60)
 {
 	struct file_state before;
 	struct xfs_scrub what;
@@ -183,7 +183,7 @@ TEST_F(repair, a_file_beside_a_leased_one_is_repaired)
 }
 
 /* A lease empties it, and this file never had one: ENOENT is what is found out next. */
-TEST_F(repair, the_map_of_what_is_to_be_copied_is_refused_too)
+TEST_F_TIMEOUT(repair, the_map_of_what_is_to_be_copied_is_refused_too, 60)
 {
 	struct xfs_scrub what = self->scrub;
 
@@ -195,7 +195,7 @@ TEST_F(repair, the_map_of_what_is_to_be_copied_is_refused_too)
 	EXPECT_EQ(-ENOENT, by_other(&self->rig, variant->dir, what));
 }
 
-TEST_F(repair, to_check_a_leased_file_is_free)
+TEST_F_TIMEOUT(repair, to_check_a_leased_file_is_free, 60)
 {
 	static const __u32 types[] = { INODE, DATA_MAP, ATTR_MAP };
 	unsigned int i;
@@ -256,7 +256,7 @@ FIXTURE_TEARDOWN(pins)
 	rig_close(&self->rig);
 }
 
-TEST_F(pins, a_refused_repair_leaves_them)
+TEST_F_TIMEOUT(pins, a_refused_repair_leaves_them, 60)
 {
 	struct xfs_scrub what;
 	struct ibv_mr *mr;
