@@ -404,7 +404,9 @@ static bool is_inline(int fd)
 	       (map.at[0].flags & FIEMAP_EXTENT_DATA_INLINE);
 }
 
-static const peer_fn inline_cuts[] = { do_truncate, do_ftruncate, do_open_trunc, do_punch, do_zero };
+static const peer_fn inline_cuts[] = {
+	do_truncate, do_ftruncate, do_open_trunc, do_punch, do_zero,
+};
 
 TEST_F_TIMEOUT(inline_data, an_unbreakable_lease_keeps_it, 120)
 {
@@ -557,7 +559,11 @@ TEST_F_TIMEOUT(dax, what_touches_it_is_refused, 120)
 	EXPECT_TRUE(rig_untouched(&self->rig));
 }
 
-/* It is neither waited for nor taken out of the page cache, where it is found. */
+/*
+ * They are neither waited for, which would never end, nor taken out of the page
+ * cache, where they are found.  Holes are allocated before they are written: see
+ * docs/operations.md about realtime extents and DAX.
+ */
 TEST_F_TIMEOUT(dax, what_changes_the_rest_of_the_unit_leaves_pinned_pages, 120)
 {
 	const struct { const char *name; peer_fn fn; __u64 start, len; } rest[] = {
@@ -569,6 +575,7 @@ TEST_F_TIMEOUT(dax, what_changes_the_rest_of_the_unit_leaves_pinned_pages, 120)
 		{ "collapse", do_collapse, LARGE, LARGE },
 		{ "truncate", do_truncate, LARGE / 2, 0 },
 		{ "truncate up", do_truncate, RIG_SIZE, 0 },
+		{ "allocate again", do_allocate, LARGE / 2, RIG_SIZE - LARGE / 2 },
 		{ "write again", do_write, LARGE / 2, RIG_SIZE - LARGE / 2 },
 	};
 	__u64 place = place_of(self->rig.fd, 0);
@@ -577,7 +584,6 @@ TEST_F_TIMEOUT(dax, what_changes_the_rest_of_the_unit_leaves_pinned_pages, 120)
 	for (i = 0; i < ARRAY_SIZE(rest); i++) {
 		EXPECT_EQ(0, rig_other(&self->rig, rest[i].fn, rest[i].start, rest[i].len))
 			TH_LOG("%s", rest[i].name);
-		EXPECT_GT(QUICK, self->rig.other.ms);
 		EXPECT_EQ(place, place_of(self->rig.fd, 0))
 			TH_LOG("%s", rest[i].name);
 	}
