@@ -23,14 +23,18 @@ int file_open(const char *path, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
+#define CHUNK	(64 * KIB)
+
+size_t file_chunk = CHUNK;
+
 static int fill_range(int fd, char fill, __u64 start, __u64 len)
 {
-	static char buf[64 * KIB];
+	static char buf[CHUNK];
 	ssize_t done;
 
 	memset(buf, fill, sizeof(buf));
 	while (len) {
-		done = pwrite(fd, buf, len < sizeof(buf) ? len : sizeof(buf), start);
+		done = pwrite(fd, buf, len < file_chunk ? len : file_chunk, start);
 		if (done <= 0)
 			return -errno;
 		start += done;

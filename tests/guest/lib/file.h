@@ -15,6 +15,12 @@
 /** file_make - create or replace @path with @size written bytes of @fill; a descriptor, O_RDWR */
 int file_make(const char *path, size_t size, char fill);
 
+/**
+ * file_chunk - bytes that one call writes, 64 KiB or less: the page cache keeps
+ * what was written together in one folio.  For this process and its later peers.
+ */
+extern size_t file_chunk;
+
 /** file_open - open() that returns -errno */
 int file_open(const char *path, int flags);
 
