@@ -248,7 +248,7 @@ unsigned int layout_state(const struct file_layout *lease)
  * layout_revoking - are the pins of a lease being taken away?
  * @lease: the lease
  *
- * Context: takes flc_lock; for wait_event() on the lease's @wait.
+ * Context: any; a condition for wait_event() on the lease's @wait.
  */
 bool layout_revoking(struct file_layout *lease)
 {
