@@ -12,6 +12,7 @@
 
 #include "export.h"
 #include "link.h"
+#include "program.h"
 
 struct client {
 	LIST_ENTRY(client) entry;
@@ -80,12 +81,7 @@ int breaks_timeout(const struct server *server);
 
 /* server.c */
 
-/** say - a line for people, at once */
-void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
 /** say_served - what there is to be had now */
 void say_served(const struct server *server);
-
-uint64_t now_ms(void);
 
 #endif

@@ -163,15 +163,22 @@ TEST_F_TIMEOUT(ground, unmounted_lazily_it_lives_as_long_as_the_buffer, 60)
 	EXPECT_EQ(0, ground_released(QUICK));
 }
 
-TEST_F_TIMEOUT(ground, unmounted_lazily_it_goes_with_a_killed_holder, 60)
+/* From now on another process has file and context, and this one neither. */
+static int pass_to_holder(FIXTURE_DATA(ground) *self, struct holder *holder)
 {
 	struct holder_plan plan = { .files = { BUFFER, CONTEXT }, .way = BY_EXIT };
-	struct holder holder;
-	char line[REPORT_LINE];
 
 	close_buffer(self);
 	strcpy(plan.path, self->rig.path);
-	ASSERT_EQ(0, holder_start(&holder, &plan));
+	return holder_start(holder, &plan);
+}
+
+TEST_F_TIMEOUT(ground, unmounted_lazily_it_goes_with_a_killed_holder, 60)
+{
+	struct holder holder;
+	char line[REPORT_LINE];
+
+	ASSERT_EQ(0, pass_to_holder(self, &holder));
 	ASSERT_EQ(0, ground_unmount(MNT_DETACH));
 	EXPECT_EQ(1, report_find(REPORT_LEASES, "pin ", "", line));
 	EXPECT_EQ(0, holder_end(&holder));
@@ -344,13 +351,10 @@ TEST_F_TIMEOUT(ground, removed_memory_lets_a_breaker_through, 120)
 /* The holder, who maps it, is killed or not; nothing is left either way. */
 TEST_F_TIMEOUT(ground, memory_can_be_removed_from_under_a_mapping, 120)
 {
-	struct holder_plan plan = { .files = { BUFFER, CONTEXT }, .way = BY_EXIT };
 	struct holder holder;
 	char line[REPORT_LINE];
 
-	close_buffer(self);
-	strcpy(plan.path, self->rig.path);
-	ASSERT_EQ(0, holder_start(&holder, &plan));
+	ASSERT_EQ(0, pass_to_holder(self, &holder));
 	EXPECT_EQ(0, remove_memory(&self->rig.third));
 	EXPECT_EQ(0, report_find(REPORT_LEASES, "pin ", "", line));
 	EXPECT_EQ(0, holder_end(&holder));
@@ -412,6 +416,7 @@ TEST_F_TIMEOUT(ground, a_failing_page_is_told_to_who_maps_it_and_stays_pinned, 6
 	EXPECT_EQ(1, lease_see(self->fd).pins);
 	EXPECT_EQ(0, traffic_write(&self->traffic, self->mr, PAGE, 0));
 	EXPECT_EQ(0, deregister(self));
+	EXPECT_EQ(0, mr_try(&self->traffic.server, self->map, RIG_SIZE, MR_SERVER));
 	EXPECT_EQ(0, lease_drop(self->fd));
 	EXPECT_EQ(0, rig_other(&self->rig, do_truncate, 0, 0));
 }
