@@ -88,7 +88,8 @@ bool task_maps_file(struct task_struct *task, const struct file *file,
 static bool task_holds(struct task_struct *task, const struct file *file,
 		       struct address_space *mapping)
 {
-	if (task->flags & (PF_KTHREAD | PF_EXITING))
+	/* other flags change as the task runs */
+	if (READ_ONCE(task->flags) & (PF_KTHREAD | PF_EXITING))
 		return false;
 	if (task_fd_of(task, file, 0) >= 0)
 		return true;
@@ -104,7 +105,7 @@ static bool process_holds(struct task_struct *leader, const struct file *file,
 	for_each_thread(leader, thread) {
 		if (task_holds(thread, file, mapping))
 			return true;
-		if (!(leader->flags & PF_EXITING))
+		if (!(READ_ONCE(leader->flags) & PF_EXITING))
 			return false;
 	}
 	return false;
