@@ -218,8 +218,7 @@ static struct file_layout *layout_to_change(struct file *filp)
 
 	if (!old)
 		return NULL;
-	if (old->phase == LEASE_REVOKING)
-		wait_event(old->wait, !layout_revoking(old));
+	wait_event(old->wait, !layout_revoking(old));
 	if (READ_ONCE(old->phase) != LEASE_REVOKED)
 		return old;
 	layout_unlink(old);

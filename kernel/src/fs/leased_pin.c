@@ -245,10 +245,21 @@ static bool leased_pin_counted(struct leased_pin *pin,
 	return false;
 }
 
+/* flc_lock is held. */
 static bool layout_covers(const struct file_layout *lease, u64 start, u64 end)
 {
 	return lease->phase == LEASE_GRANTED && lease->start <= start &&
 	       end <= lease->end;
+}
+
+static bool layout_covers_now(struct file_layout *lease, u64 start, u64 end)
+{
+	bool covers;
+
+	spin_lock(&lease->ctx->flc_lock);
+	covers = layout_covers(lease, start, end);
+	spin_unlock(&lease->ctx->flc_lock);
+	return covers;
 }
 
 /* flc_lock is held.  May this lease carry a new pin? */
@@ -324,7 +335,7 @@ static struct file_layout *layout_for_pin(struct file *file, u64 start,
 		return lease;
 	while ((lease = layout_next(file_inode(file), id, start, end))) {
 		id = lease->id;
-		if (layout_covers(lease, start, end) &&
+		if (layout_covers_now(lease, start, end) &&
 		    layout_is_holder(lease, NULL))
 			return lease;
 		layout_put(lease);
