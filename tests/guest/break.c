@@ -93,6 +93,43 @@ TEST_F(brk, denied_begins_anew_with_each_lease)
 	ASSERT_EQ(0, lease_drop(self->fd));
 	ASSERT_EQ(0, lease_take_unbreak(self->fd));
 	EXPECT_EQ(0, lease_see(self->fd).denied);
+	EXPECT_EQ(-ETXTBSY, rig_other(&self->rig, do_truncate, 0, 0));
+	ASSERT_EQ(0, lease_take_unbreak(self->fd));
+	EXPECT_EQ(0, lease_see(self->fd).denied);
+}
+
+/* Every other block, so that it takes a while to free them. */
+static int scatter(const char *path, unsigned int extents)
+{
+	static char block[PAGE];
+	int fd = file_open(path, O_RDWR | O_TRUNC), ret = 0;
+
+	if (fd < 0)
+		return fd;
+	for (unsigned int i = 0; i < extents && !ret; i++) {
+		if (pwrite(fd, block, PAGE, i * 2 * PAGE) != PAGE)
+			ret = -errno;
+	}
+	if (!ret && fsync(fd))
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* A truncate has passed all its checks: no lease is granted before it has ended. */
+TEST_F_TIMEOUT(brk, a_lease_waits_for_the_operation_under_way, 120)
+{
+	unsigned long until = now_ms() + LONG;
+	long blocks;
+
+	ASSERT_EQ(0, scatter(self->rig.path, 8000));
+	blocks = file_blocks(self->fd);
+	ASSERT_EQ(0, rig_start(&self->rig, do_truncate, 0, 0));
+	while (file_size(self->rig.path) && now_ms() < until)
+		;
+	ASSERT_EQ(0, lease_take_all(self->fd));
+	EXPECT_LT(file_blocks(self->fd), blocks / 100);
+	EXPECT_EQ(0, peer_result(&self->rig.other, LONG));
 }
 
 static long additive(void *arg, int fd)

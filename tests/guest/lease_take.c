@@ -315,9 +315,11 @@ TEST_F(take, larger_size_is_answered_with_zeroes)
 
 	ASSERT_EQ(0, lease_take_all(self->fd));
 	big.lease.size = sizeof(big);
+	memset(big.tail, 0xff, sizeof(big.tail));
 	ASSERT_EQ(0, fcntl(self->fd, F_GETLAYOUT, &big.lease));
 	EXPECT_EQ(LAYOUT_ACTIVE, big.lease.state);
-	EXPECT_EQ(0, big.tail[0]);
+	for (unsigned int i = 0; i < sizeof(big.tail); i++)
+		EXPECT_EQ(0, big.tail[i]);
 	big.lease.size = 4;
 	EXPECT_EQ(-EINVAL, fcntl(self->fd, F_GETLAYOUT, &big.lease) ? -errno : 0);
 }
