@@ -246,6 +246,73 @@ TEST_F(nth, open_of_a_context)
 }
 
 /*
+ * Rings
+ */
+
+static int open_ring(nth *self)
+{
+	int ret = io_uring_queue_init(4, &self->ring, 0);
+
+	return ret ? ret : take(self);
+}
+
+static int call_register_buffer(void *arg)
+{
+	nth *self = arg;
+	struct iovec iov = { .iov_base = self->map, .iov_len = REGION };
+
+	return io_uring_register_buffers(&self->ring, &iov, 1);
+}
+
+static int close_ring(nth *self)
+{
+	int ret = io_uring_unregister_buffers(&self->ring);
+
+	io_uring_queue_exit(&self->ring);
+	return ret ? ret : drop(self);
+}
+
+TEST_F(nth, fixed_buffer)
+{
+	sweep(_metadata, self, &(struct chain){ open_ring, call_register_buffer, close_ring });
+}
+
+static int open_served_ring(nth *self)
+{
+	struct iovec iov = { .iov_len = REGION };
+	int ret;
+
+	self->second = file_open(self->rig.path, O_RDWR);
+	iov.iov_base = self->second < 0 ? NULL : file_map(self->second, REGION);
+	if (!iov.iov_base)
+		return -errno;
+	ret = lease_take_all(self->second);
+	if (!ret)
+		ret = io_uring_queue_init(4, &self->ring, 0);
+	if (!ret)
+		ret = io_uring_register_buffers(&self->ring, &iov, 1);
+	munmap(iov.iov_base, REGION);
+	return ret;
+}
+
+static int ring_is_dead(nth *self)
+{
+	char line[REPORT_LINE];
+	int ret = io_uring_unregister_buffers(&self->ring);
+
+	io_uring_queue_exit(&self->ring);
+	if (report_find(REPORT_LEASES, "", "", line) != 0)
+		return -EBUSY;
+	return ret == -EIO ? 0 : -EBADMSG;
+}
+
+TEST_F(nth, close_of_a_file_with_a_ring_needs_no_memory)
+{
+	sweep_nothing(_metadata, self, &(struct chain){ open_served_ring, call_close,
+							ring_is_dead });
+}
+
+/*
  * Reports say all, or that they cannot
  */
 

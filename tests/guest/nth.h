@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <liburing.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ FIXTURE(nth)
 	struct ibv_device **devices;
 	struct ibv_context *ctx;
 	struct ibv_mr *mr;
+	struct io_uring ring;
 	char *map, *two;
 	char expected[TEXT];
 	char path[64];			/* of a report */

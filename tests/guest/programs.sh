@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Programs that know nothing of leases: Debian's ib_write_bw, told to use a file
-# on a DAX file system as its buffer, fails as on every Linux, and runs below
-# "flayout hold".  Speaks TAP.
+# Programs that know nothing of leases: Debian's ib_write_bw and fio (with fixed
+# buffers of io_uring), told to use a file on a DAX file system as their buffer,
+# fail as on every Linux, and run below "flayout hold".  Speaks TAP.
 set -eu
 
 work=$(mktemp -d /tmp/programs.XXXXXX)
 count=0
 failed=0
+disk=/mnt/xfs-nodax/disk
 device=rxe0
 address=10.77.0.1
 gids=/sys/class/infiniband/$device/ports/1/gids
@@ -58,6 +59,17 @@ bandwidth()
 	wait "$server" && ! grep -q 'client failed' "$work/client"
 }
 
+# fixed_buffers FILE [WRAPPER...]: fio writes from FILE, and verifies by reading
+fixed_buffers()
+{
+	file=$1
+	shift
+	timeout 60 "$@" fio --name=fixed --ioengine=io_uring --fixedbufs=1 --iodepth=8 \
+		--iomem=mmapshared:"$file" --filename="$disk" --size=4m --bs=64k \
+		--rw=randwrite --direct=1 --verify=crc32c --do_verify=1 \
+		>"$work/server" 2>&1
+}
+
 # explain: what the programs said, as TAP comments
 explain()
 {
@@ -93,14 +105,28 @@ on()
 	result $status "$1: it leaves no lease behind"
 
 	status=0
+	! fixed_buffers "$file" && grep -q 'not supported' "$work/server" || status=1
+	[ "$status" = 0 ] || explain
+	result $status "$1: without a lease fio with fixed buffers fails"
+
+	status=0
+	fixed_buffers "$file" flayout hold "$file" -- || status=1
+	[ "$status" = 0 ] || explain
+	result $status "$1: below flayout hold it runs, and finds what it has written"
+
+	status=0
+	no_leases "$file" || status=1
+	result $status "$1: it leaves no lease behind either"
+
+	status=0
 	timeout 10 truncate -s 0 "$file" || status=1
 	result $status "$1: its file can be truncated afterwards"
 	rm -f "$file"
 }
 
 echo "TAP version 13"
-echo "1..8"
+echo "1..14"
 on ext4 18600
 on xfs 18700
-rm -rf "$work"
+rm -rf "$work" "$disk"
 exit $failed

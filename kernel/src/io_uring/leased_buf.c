@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Fixed buffers that stand on layout leases.
+ *
+ * A fixed buffer may lie in a file on FS-DAX, if the file's user holds a layout
+ * lease.  Its pages can be taken back at any time; the slot stays, and requests
+ * that use it fail with EFAULT from then on.
+ *
+ * A revocation waits for the requests that are on the pages, so none may be there
+ * for longer than kernel code runs and block devices need, in particular not
+ * while it waits for user space.  Hence there are two ways to the pages:
+ *
+ * - A request that does not block, and whose file's data are on a block device,
+ *   is on them from its issue to ki_complete().
+ * - All others work on a copy.  What may block, for a lock that is held in a page
+ *   fault or for a frozen file system, then has none of the pages.
+ *
+ * Where something may keep pages for as long as a peer or user space likes, such
+ * buffers are refused: zero copy sends, passthrough commands, rings whose
+ * completions must be polled for (IORING_SETUP_IOPOLL), rings that share buffers.
+ */
+#include <linux/fs.h>
+#include <linux/io_uring.h>
+#include <linux/magic.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+
+#include "io_uring.h"
+#include "leased_buf.h"
+#include "rsrc.h"
+#include "rw.h"
+
+/* Bytes copied at a time. */
+#define COPY_MAX	SZ_256K
+
+/**
+ * struct io_pin_owner - a ring as the owner of leased pins
+ * @owner: what the pins know; has a life of its own
+ * @lock: for @ctx
+ * @ctx: the ring, until its file is closed
+ * @shut: shuts @shut_ctx
+ * @shut_ctx: the ring, referenced, while @shut is queued
+ */
+struct io_pin_owner {
+	struct longterm_pin_owner owner;
+	spinlock_t lock;	/* for @ctx */
+	struct io_ring_ctx *ctx;
+	struct work_struct shut;
+	struct io_ring_ctx *shut_ctx;
+};
+
+/*
+ * Being on the pages
+ */
+
+static bool io_leased_enter(struct io_leased_buf *lb)
+{
+	return !READ_ONCE(lb->revoked) && refcount_inc_not_zero(&lb->users);
+}
+
+static void io_leased_exit(struct io_leased_buf *lb)
+{
+	if (refcount_dec_and_test(&lb->users))
+		complete(&lb->idle);
+}
+
+/*
+ * The ring as an owner
+ */
+
+static void io_leased_revoke_pin(struct leased_pin *pin, void *priv)
+{
+	struct io_leased_buf *lb = priv;
+
+	WRITE_ONCE(lb->revoked, true);
+	if (!refcount_dec_and_test(&lb->users))
+		wait_for_completion(&lb->idle);
+	longterm_pin_drop(&lb->pin, true);
+}
+
+static void io_leased_shut(struct work_struct *work)
+{
+	struct io_pin_owner *o = container_of(work, struct io_pin_owner, shut);
+
+	io_ring_ctx_shut(o->shut_ctx);
+	percpu_ref_put(&o->shut_ctx->refs);
+	/* Pairs with the get in io_leased_invalidate() */
+	longterm_pin_owner_put(&o->owner);
+}
+
+static void io_leased_invalidate(struct longterm_pin_owner *owner)
+{
+	struct io_pin_owner *o = container_of(owner, struct io_pin_owner, owner);
+	struct io_ring_ctx *ctx;
+
+	spin_lock(&o->lock);
+	ctx = o->ctx;
+	if (ctx && !percpu_ref_tryget(&ctx->refs))
+		ctx = NULL;
+	spin_unlock(&o->lock);
+	if (!ctx)
+		return;		/* it is being closed already */
+	set_bit(IO_CHECK_CQ_DEAD_BIT, &ctx->check_cq);
+	kref_get(&owner->ref);
+	o->shut_ctx = ctx;
+	queue_work(system_unbound_wq, &o->shut);
+}
+
+static void io_leased_owner_free(struct longterm_pin_owner *owner)
+{
+	kfree(container_of(owner, struct io_pin_owner, owner));
+}
+
+static const struct longterm_pin_owner_ops io_leased_owner_ops = {
+	.kind		= "io_uring",
+	.revoke_pin	= io_leased_revoke_pin,
+	.invalidate	= io_leased_invalidate,
+	.free		= io_leased_owner_free,
+};
+
+/* Rings without such buffers have no owner. */
+static struct longterm_pin_owner *io_leased_owner(struct io_ring_ctx *ctx)
+{
+	struct io_pin_owner *o = ctx->pin_owner;
+
+	lockdep_assert_held(&ctx->uring_lock);
+	if (o)
+		return &o->owner;
+	o = kzalloc(sizeof(*o), GFP_KERNEL_ACCOUNT);
+	if (!o)
+		return NULL;
+	spin_lock_init(&o->lock);
+	INIT_WORK(&o->shut, io_leased_shut);
+	o->ctx = ctx;
+	longterm_pin_owner_init(&o->owner, &io_leased_owner_ops,
+				ctx->ring_file);
+	ctx->pin_owner = o;
+	return &o->owner;
+}
+
+/**
+ * io_leased_ring_close - the ring's file is being closed
+ * @ctx: the ring, on which nothing is registered any more
+ *
+ * Its buffers stay pinned, and revocable, until its last request has ended.
+ *
+ * Context: process context.
+ */
+void io_leased_ring_close(struct io_ring_ctx *ctx)
+{
+	struct io_pin_owner *o = ctx->pin_owner;
+
+	if (!o)
+		return;
+	ctx->pin_owner = NULL;
+	spin_lock(&o->lock);
+	o->ctx = NULL;
+	spin_unlock(&o->lock);
+	longterm_pin_owner_detach(&o->owner);
+	longterm_pin_owner_put(&o->owner);
+}
+
+/*
+ * Registration
+ */
+
+static int io_leased_pin(struct io_leased_buf *lb,
+			 struct longterm_pin_owner *owner, unsigned long addr,
+			 unsigned long npages)
+{
+	struct longterm_pin_scope scope;
+	int ret;
+
+	longterm_pin_scope_begin(&scope, owner);
+	ret = longterm_pin_user_pages(&lb->pin, &lb->table, addr, npages, true,
+				      UINT_MAX & PAGE_MASK);
+	lb->leased = longterm_pin_scope_end(&scope);
+	/* the memory was mapped anew since io_pin_pages() has refused it */
+	if (!ret && !lb->leased)
+		ret = -EAGAIN;
+	return ret;
+}
+
+static void io_leased_fill(struct io_mapped_ubuf *imu, const struct iovec *iov,
+			   struct io_leased_buf *lb)
+{
+	unsigned long off = offset_in_page(iov->iov_base);
+	size_t size = iov->iov_len;
+	struct sg_page_iter piter;
+	unsigned int i = 0;
+
+	for_each_sgtable_page(&lb->table.sgt, &piter, 0) {
+		size_t len = min_t(size_t, size, PAGE_SIZE - off);
+
+		bvec_set_page(&imu->bvec[i++], sg_page_iter_page(&piter), len,
+			      off);
+		off = 0;
+		size -= len;
+	}
+}
+
+/**
+ * io_leased_buf_register - pin a fixed buffer under a layout lease
+ * @ctx: the ring
+ * @iov: the buffer; GUP has refused to pin it
+ * @pimu: out: the buffer
+ *
+ * Context: process context, uring_lock held; may fault user memory in.
+ * Return: 0; else what longterm_pin_user_pages() says, ENOMEM beyond
+ * RLIMIT_MEMLOCK too, or EOPNOTSUPP: not in a ring that polls for completions.
+ */
+int io_leased_buf_register(struct io_ring_ctx *ctx, const struct iovec *iov,
+			   struct io_mapped_ubuf **pimu)
+{
+	unsigned long addr = (unsigned long)iov->iov_base & PAGE_MASK;
+	unsigned long npages;
+	struct longterm_pin_owner *owner;
+	struct io_mapped_ubuf *imu;
+	struct io_leased_buf *lb;
+	int ret = -ENOMEM;
+
+	if (ctx->flags & IORING_SETUP_IOPOLL)
+		return -EOPNOTSUPP;
+	owner = io_leased_owner(ctx);
+	if (!owner)
+		return -ENOMEM;
+	npages = DIV_ROUND_UP(offset_in_page(iov->iov_base) + iov->iov_len,
+			      PAGE_SIZE);
+	imu = kvzalloc(struct_size(imu, bvec, npages), GFP_KERNEL_ACCOUNT);
+	lb = kzalloc(sizeof(*lb), GFP_KERNEL_ACCOUNT);
+	if (!imu || !lb)
+		goto free;
+	refcount_set(&lb->users, 1);
+	init_completion(&lb->idle);
+	ret = io_account_mem(ctx, npages);
+	if (ret)
+		goto free;
+	ret = io_leased_pin(lb, owner, addr, npages);
+	if (ret)
+		goto release;
+	imu->ubuf = (unsigned long)iov->iov_base;
+	imu->len = iov->iov_len;
+	imu->nr_bvecs = npages;
+	imu->folio_shift = PAGE_SHIFT;
+	imu->acct_pages = npages;
+	imu->leased = lb;
+	refcount_set(&imu->refs, 1);
+	io_leased_fill(imu, iov, lb);
+	leased_pin_live(lb->leased, lb);
+	*pimu = imu;
+	return 0;
+
+release:
+	longterm_pin_release(&lb->pin, false);
+	leased_pin_put(lb->leased);
+	io_unaccount_mem(ctx, npages);
+free:
+	kfree(lb);
+	kvfree(imu);
+	return ret;
+}
+
+/**
+ * io_leased_buf_free - the end of such a buffer
+ * @lb: the buffer; no request uses it
+ *
+ * Context: process context; waits for a revocation, which takes no lock of the
+ * ring.
+ */
+void io_leased_buf_free(struct io_leased_buf *lb)
+{
+	longterm_pin_release(&lb->pin, true);
+	leased_pin_put(lb->leased);
+	kfree(lb);
+}
+
+/*
+ * Requests
+ */
+
+/**
+ * io_leased_file - can such buffers be read into or written from this file?
+ * @file: the file
+ */
+bool io_leased_file(const struct file *file)
+{
+	umode_t mode = file_inode(file)->i_mode;
+
+	return S_ISREG(mode) || S_ISBLK(mode);
+}
+
+/* Does it take a device alone to complete what did not block? */
+static bool io_leased_on_device(const struct file *file)
+{
+	const struct inode *inode = file_inode(file);
+
+	if (S_ISBLK(inode->i_mode))
+		return true;
+	return inode->i_sb->s_type->fs_flags & FS_REQUIRES_DEV &&
+	       inode->i_sb->s_magic != FUSE_SUPER_MAGIC;
+}
+
+static ssize_t io_leased_call(struct kiocb *kiocb, struct iov_iter *iter,
+			      int ddir)
+{
+	const struct file_operations *f_op = kiocb->ki_filp->f_op;
+
+	if (ddir == READ)
+		return f_op->read_iter ? f_op->read_iter(kiocb, iter) : -EINVAL;
+	return f_op->write_iter ? f_op->write_iter(kiocb, iter) : -EINVAL;
+}
+
+/**
+ * io_leased_done - a request has left the pages
+ * @req: a request with such a buffer; may not be on them at all
+ *
+ * Context: any.
+ */
+void io_leased_done(struct io_kiocb *req)
+{
+	struct io_async_rw *io = req->async_data;
+
+	if (!io->on_leased)
+		return;
+	io->on_leased = false;
+	io_leased_exit(req->imu->leased);
+}
+
+static ssize_t io_leased_direct(struct io_kiocb *req, struct kiocb *kiocb,
+				struct iov_iter *iter, int ddir)
+{
+	struct io_async_rw *io = req->async_data;
+	ssize_t ret;
+
+	if (!io_leased_enter(req->imu->leased))
+		return -EFAULT;
+	io->on_leased = true;
+	ret = io_leased_call(kiocb, iter, ddir);
+	/* else ki_complete() leaves the pages, or has, and the request may be gone */
+	if (ret != -EIOCBQUEUED)
+		io_leased_done(req);
+	return ret;
+}
+
+/* Copy between the pages, which @iter is on, and @buf. */
+static int io_leased_copy(struct io_leased_buf *lb, struct iov_iter *iter,
+			  void *buf, size_t len, int ddir)
+{
+	size_t copied;
+
+	if (!io_leased_enter(lb))
+		return -EFAULT;
+	if (ddir == READ)
+		copied = copy_to_iter(buf, len, iter);
+	else
+		copied = copy_from_iter(buf, len, iter);
+	io_leased_exit(lb);
+	return copied == len ? 0 : -EFAULT;
+}
+
+/* One piece.  Returns bytes that got through. */
+static ssize_t io_leased_piece(struct io_leased_buf *lb, struct kiocb *kiocb,
+			       struct iov_iter *iter, struct kvec *piece,
+			       int ddir)
+{
+	struct iov_iter copy;
+	ssize_t ret = 0;
+
+	if (ddir == WRITE)
+		ret = io_leased_copy(lb, iter, piece->iov_base, piece->iov_len,
+				     WRITE);
+	if (ret)
+		return ret;
+	iov_iter_kvec(&copy, ddir == READ ? ITER_DEST : ITER_SOURCE, piece, 1,
+		      piece->iov_len);
+	ret = io_leased_call(kiocb, &copy, ddir);
+	if (ddir == WRITE) {
+		iov_iter_revert(iter, piece->iov_len - max(ret, 0));
+		return ret;
+	}
+	if (ret <= 0)
+		return ret;
+	return io_leased_copy(lb, iter, piece->iov_base, ret, READ) ?: ret;
+}
+
+static ssize_t io_leased_copied(struct io_kiocb *req, struct kiocb *kiocb,
+				struct iov_iter *iter, int ddir)
+{
+	size_t size = min(iov_iter_count(iter), COPY_MAX);
+	struct kiocb sync = *kiocb;
+	struct kvec piece;
+	ssize_t done = 0, ret = 0;
+	void *buf;
+
+	/* whole pages: direct IO wants the memory aligned */
+	buf = kvmalloc(PAGE_ALIGN(size), GFP_KERNEL_ACCOUNT);
+	if (!buf)
+		return -ENOMEM;
+	sync.ki_complete = NULL;
+	sync.ki_flags &= ~(IOCB_ALLOC_CACHE | IOCB_DIO_CALLER_COMP | IOCB_WAITQ);
+	while (iov_iter_count(iter)) {
+		piece.iov_base = buf;
+		piece.iov_len = min(iov_iter_count(iter), size);
+		ret = io_leased_piece(req->imu->leased, &sync, iter, &piece,
+				      ddir);
+		if (ret <= 0)
+			break;
+		done += ret;
+		if (ret < piece.iov_len)
+			break;
+	}
+	kiocb->ki_pos = sync.ki_pos;
+	kvfree(buf);
+	return done ?: ret;
+}
+
+/**
+ * io_leased_rw - read or write with such a buffer
+ * @req: the request
+ * @kiocb: its kiocb
+ * @iter: on the buffer
+ * @ddir: READ or WRITE
+ *
+ * Context: process context.
+ * Return: as ->read_iter() and ->write_iter(); EFAULT: the pages are gone.
+ */
+ssize_t io_leased_rw(struct io_kiocb *req, struct kiocb *kiocb,
+		     struct iov_iter *iter, int ddir)
+{
+	if (!(kiocb->ki_flags & IOCB_NOWAIT))
+		return io_leased_copied(req, kiocb, iter, ddir);
+	if (!io_leased_on_device(kiocb->ki_filp))
+		return -EAGAIN;
+	return io_leased_direct(req, kiocb, iter, ddir);
+}
