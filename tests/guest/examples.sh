@@ -165,7 +165,7 @@ a_file_is_emptied_and_filled_again()
 a_revoke_is_an_error_and_the_server_comes_back()
 {
 	serve && looping && flayout revoke "$file" >/dev/null || return 1
-	told client 'remote access error' && tell server '^revoked' &&
+	told client 'remote access error' && told server '^revoked' &&
 		told server 'lease is back' && until_true writes && left_alone
 }
 
@@ -174,7 +174,7 @@ who_ignores_a_break_is_revoked()
 	echo 2 >$sysctl
 	serve -i && looping && seconds cut_to 4 || return 1
 	[ "$took" -ge 1 ] && told client 'remote access error' &&
-		tell server ignored && told client "there: $((4 * mb)) bytes" &&
+		told server ignored && told client "there: $((4 * mb)) bytes" &&
 		until_true writes && left_alone
 }
 

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
+#include "lib/heldreg.h"
 #include "lib/rig.h"
 
 #define TARGET_SIZE	(2 * MIB)
@@ -382,6 +383,95 @@ TEST_F_TIMEOUT(ring, a_frozen_target_does_not_hold_revocation_up, 60)
 	unlink(targets[1].path);
 }
 
+static int write_held(struct heldreg *reg)
+{
+	ssize_t ret = pwrite(*(int *)reg->arg, reg->hole, PAGE, 0);
+
+	return ret < 0 ? -errno : 0;
+}
+
+/* Nor is one that waits for a lock whose owner sits in a page fault. */
+TEST_F_TIMEOUT(ring, a_target_somebody_sits_on_does_not_hold_revocation_up, 120)
+{
+	ASSERT_EQ(0, lease_take_all(self->fd));
+	for (unsigned int i = 0; i < ARRAY_SIZE(targets); i++) {
+		struct heldreg held;
+		struct io_uring_sqe *sqe;
+		struct io_uring_cqe *cqe;
+		int fd = target_make(&targets[i], 'x');
+		int sitting = file_open(targets[i].path, O_RDWR);
+
+		ASSERT_LE(0, fd);
+		ASSERT_LE(0, sitting);
+		ASSERT_EQ(0, register_at(&self->ring, self->map, MIB));
+		ASSERT_EQ(0, heldreg_start_call(&held, write_held, &sitting, sitting, PAGE, true));
+		sqe = io_uring_get_sqe(&self->ring);
+		io_uring_prep_write_fixed(sqe, fd, self->map, MIB, MIB, 0);
+		EXPECT_EQ(1, io_uring_submit(&self->ring));
+		usleep(env_ms(50) * 1000);
+		EXPECT_EQ(0, lease_revoke(self->fd, 0)) TH_LOG("target %u", i);
+		EXPECT_EQ(0, heldreg_finish(&held)) TH_LOG("target %u", i);
+		ASSERT_EQ(0, io_uring_wait_cqe(&self->ring, &cqe));
+		EXPECT_TRUE(cqe->res == MIB || cqe->res == -EFAULT || cqe->res % (256 * KIB) == 0)
+			TH_LOG("target %u: %d", i, cqe->res);
+		io_uring_cqe_seen(&self->ring, cqe);
+		heldreg_end(&held);
+		ASSERT_EQ(0, io_uring_unregister_buffers(&self->ring));
+		ASSERT_EQ(0, lease_take_all(self->fd));
+		close(sitting);
+		close(fd);
+		unlink(targets[i].path);
+	}
+}
+
+static int register_held(struct heldreg *reg)
+{
+	return register_at(reg->arg, reg->area, reg->len);
+}
+
+/* A registration in progress is killed where it stands. */
+TEST_F_TIMEOUT(ring, revocation_does_not_wait_for_a_registration, 60)
+{
+	struct heldreg held;
+
+	ASSERT_EQ(0, lease_take_all(self->fd));
+	ASSERT_EQ(0, heldreg_start_call(&held, register_held, &self->ring, self->fd, MIB, true));
+	EXPECT_EQ(1, lease_see(self->fd).pins);
+	EXPECT_EQ(0, lease_revoke(self->fd, 0));
+	EXPECT_EQ(0, lease_see(self->fd).pins);
+	EXPECT_EQ(0, rig_other(&self->rig, do_truncate, 0, 0));
+	EXPECT_EQ(-EAGAIN, heldreg_finish(&held));
+	heldreg_end(&held);
+}
+
+/* The array of descriptors is where nobody answers; it holds the ring's lock. */
+static int register_files_held(struct heldreg *reg)
+{
+	return syscall(SYS_io_uring_register, ((struct io_uring *)reg->arg)->ring_fd,
+		       IORING_REGISTER_FILES, reg->hole, 1) ? -errno : 0;
+}
+
+/* The ring dies behind a command in progress. */
+TEST_F_TIMEOUT(ring, the_end_of_the_file_does_not_wait_for_a_command, 60)
+{
+	int other = file_make("/tmp/other", MIB, 'o');
+	char line[REPORT_LINE];
+	struct heldreg held;
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, lease_take_all(self->fd));
+	ASSERT_EQ(0, register_at(&self->ring, self->map, MIB));
+	ASSERT_EQ(0, heldreg_start_call(&held, register_files_held, &self->ring, other, PAGE,
+					true));
+	ASSERT_EQ(0, close_buffer(self));
+	EXPECT_EQ(0, report_find(REPORT_LEASES, "", "", line));
+	heldreg_finish(&held);
+	EXPECT_EQ(-EIO, io_uring_unregister_files(&self->ring));
+	heldreg_end(&held);
+	close(other);
+	unlink("/tmp/other");
+}
+
 TEST_F(ring, with_the_ring_go_its_pins)
 {
 	ASSERT_EQ(0, lease_take_all(self->fd));
@@ -485,18 +575,80 @@ TEST_F(ring, its_teardown_is_that_of_a_close)
 	EXPECT_TRUE(tag_shows(files[0], LONG));
 }
 
-/* The ring of a thread that alone may complete its requests. */
+/* The ring of a thread that alone may complete its requests, and does not come. */
 TEST_F(ring, a_deferring_ring_dies_too)
 {
 	struct io_uring ring;
+	int files[2], fd = target_make(&targets[0], 'x');
 
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, pipe2(files, O_NONBLOCK));
 	ASSERT_EQ(0, io_uring_queue_init(8, &ring, IORING_SETUP_SINGLE_ISSUER |
 					 IORING_SETUP_DEFER_TASKRUN));
 	ASSERT_EQ(0, lease_take_all(self->fd));
 	ASSERT_EQ(0, register_at(&ring, self->map, MIB));
+	ASSERT_EQ(0, io_uring_register_files(&ring, &files[1], 1));
+	close(files[1]);
+	io_uring_prep_read_fixed(io_uring_get_sqe(&ring), fd, self->map, MIB, 0, 0);
+	ASSERT_EQ(1, io_uring_submit(&ring));
 	ASSERT_EQ(0, close_buffer(self));
+	EXPECT_TRUE(tag_shows(files[0], LONG));
 	EXPECT_EQ(-EIO, io_uring_submit_and_wait(&ring, 1));
 	io_uring_queue_exit(&ring);
+	close(files[0]);
+	close(fd);
+	unlink(targets[0].path);
+}
+
+/* A ring that is known by its number in the thread can still be given up. */
+TEST_F(ring, a_registered_ring_dies_too)
+{
+	struct io_uring ring;
+
+	ASSERT_EQ(0, io_uring_queue_init(8, &ring, 0));
+	ASSERT_EQ(1, io_uring_register_ring_fd(&ring));
+	ASSERT_EQ(0, lease_take_all(self->fd));
+	ASSERT_EQ(0, register_at(&ring, self->map, MIB));
+	ASSERT_EQ(0, close_buffer(self));
+	io_uring_prep_nop(io_uring_get_sqe(&ring));
+	EXPECT_EQ(-EIO, io_uring_submit(&ring));
+	EXPECT_EQ(1, io_uring_unregister_ring_fd(&ring));
+	io_uring_queue_exit(&ring);
+}
+
+static void *wait_for_room(void *arg)
+{
+	struct io_uring *ring = arg;
+	long ret = syscall(SYS_io_uring_enter, ring->ring_fd, 0, 0, IORING_ENTER_SQ_WAIT, NULL, 0);
+
+	return (void *)(ret < 0 ? -(long)errno : ret);
+}
+
+static long cpu_ticks(pid_t tid)
+{
+	char path[64], line[REPORT_LINE];
+	long user = 0, kernel = 0;
+	char *end;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	if (report_find(path, "", "", line) != 1)
+		return -1;
+	end = strrchr(line, ')');
+	sscanf(end, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user, &kernel);
+	return user + kernel;
+}
+
+/* Which of this process's threads polls a submission queue. */
+static pid_t polling_thread(void)
+{
+	char path[64], line[REPORT_LINE];
+
+	for (pid_t tid = getpid() + 1; tid < getpid() + 1000; tid++) {
+		snprintf(path, sizeof(path), "/proc/self/task/%d/comm", tid);
+		if (report_find(path, "iou-sqp", "", line) == 1)
+			return tid;
+	}
+	return -1;
 }
 
 TEST_F(ring, a_polled_submission_queue_dies_too)
@@ -504,14 +656,52 @@ TEST_F(ring, a_polled_submission_queue_dies_too)
 	struct io_uring_cqe *cqe;
 	struct io_uring ring;
 	struct __kernel_timespec ts = { .tv_nsec = 300 * 1000 * 1000 };
+	struct io_uring_params params = { .flags = IORING_SETUP_SQPOLL, .sq_thread_idle = 50 };
+	pid_t thread;
+	long before;
 
-	ASSERT_EQ(0, io_uring_queue_init(8, &ring, IORING_SETUP_SQPOLL));
+	ASSERT_EQ(0, io_uring_queue_init_params(8, &ring, &params));
 	ASSERT_EQ(0, lease_take_all(self->fd));
 	ASSERT_EQ(0, register_at(&ring, self->map, MIB));
+	thread = polling_thread();
+	ASSERT_LT(0, thread);
 	ASSERT_EQ(0, close_buffer(self));
-	io_uring_prep_nop(io_uring_get_sqe(&ring));
+	for (int i = 0; i < 8; i++)
+		io_uring_prep_nop(io_uring_get_sqe(&ring));
 	io_uring_submit(&ring);
 	EXPECT_NE(0, io_uring_wait_cqe_timeout(&ring, &cqe, &ts));
+	EXPECT_EQ(-EIO, (long)wait_for_room(&ring));
+	before = cpu_ticks(thread);
+	usleep(1000 * 1000);
+	EXPECT_GT(before + 20, cpu_ticks(thread));
+	io_uring_queue_exit(&ring);
+}
+
+/* The queue is full, and the thread that would empty it is busy. */
+TEST_F_TIMEOUT(ring, who_waits_for_room_in_a_dead_ring_wakes_up, 60)
+{
+	struct io_uring_params params = { .flags = IORING_SETUP_SQPOLL, .sq_thread_idle = 5000 };
+	struct io_uring ring;
+	struct io_uring_sqe *sqe;
+	struct heldreg held;
+	pthread_t thread;
+	void *ret;
+
+	ASSERT_EQ(0, io_uring_queue_init_params(1, &ring, &params));
+	ASSERT_EQ(0, lease_take_all(self->fd));
+	ASSERT_EQ(0, register_at(&ring, self->map, MIB));
+	ASSERT_EQ(0, heldreg_start_call(&held, register_files_held, &ring, self->fd, PAGE, true));
+	sqe = io_uring_get_sqe(&ring);
+	io_uring_prep_nop(sqe);
+	io_uring_submit(&ring);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, wait_for_room, &ring));
+	usleep(env_ms(200) * 1000);
+	munmap(held.area, PAGE);
+	ASSERT_EQ(0, close_buffer(self));
+	ASSERT_EQ(0, pthread_join(thread, &ret));
+	EXPECT_TRUE((long)ret == -EIO || (long)ret == 0) TH_LOG("%ld", (long)ret);
+	heldreg_finish(&held);
+	heldreg_end(&held);
 	io_uring_queue_exit(&ring);
 }
 

@@ -121,6 +121,16 @@ TEST_F_TIMEOUT(tell, an_owner_chosen_before_the_take_stays, 60)
 	EXPECT_EQ(0, end_break(&self->rig));
 }
 
+TEST_F_TIMEOUT(tell, when_the_chosen_owner_is_gone_the_taker_is_told, 60)
+{
+	ASSERT_EQ(0, lease_take_all(self->fd));
+	ASSERT_EQ(0, fcntl(self->fd, F_SETOWN, self->rig.third.pid));
+	ASSERT_EQ(0, peer_kill(&self->rig.third, LONG));
+	begin_break(&self->rig);
+	EXPECT_LE(0, lease_signal(SIGIO, QUICK));
+	EXPECT_EQ(0, end_break(&self->rig));
+}
+
 TEST_F(tell, when_the_taker_is_gone_a_living_holder_is_told)
 {
 	int status;

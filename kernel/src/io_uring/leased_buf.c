@@ -10,10 +10,11 @@
  * for longer than kernel code runs and block devices need, in particular not
  * while it waits for user space.  Hence there are two ways to the pages:
  *
- * - A request that does not block, and whose file's data are on a block device,
- *   is on them from its issue to ki_complete().
+ * - A request that does not block, to a file on ext4 or XFS or with direct IO to a
+ *   block device, is on them from its issue to ki_complete().
  * - All others work on a copy.  What may block, for a lock that is held in a page
- *   fault or for a frozen file system, then has none of the pages.
+ *   fault or for a frozen file system, then has none of the pages.  So has what
+ *   takes IOCB_NOWAIT less seriously: drivers and other file systems do.
  *
  * Where something may keep pages for as long as a peer or user space likes, such
  * buffers are refused: zero copy sends, passthrough commands, rings whose
@@ -21,7 +22,6 @@
  */
 #include <linux/fs.h>
 #include <linux/io_uring.h>
-#include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
@@ -31,8 +31,14 @@
 #include "rsrc.h"
 #include "rw.h"
 
-/* Bytes copied at a time. */
+/* Bytes copied at a time: a longer request is several reads or writes. */
 #define COPY_MAX	SZ_256K
+
+/* How often a dead ring is looked after until all its requests have ended. */
+#define SHUT_INTERVAL	(HZ / 20)
+#define SHUT_INTERVAL_MAX	HZ
+
+static struct workqueue_struct *io_leased_wq;
 
 /**
  * struct io_pin_owner - a ring as the owner of leased pins
@@ -40,14 +46,16 @@
  * @lock: for @ctx
  * @ctx: the ring, until its file is closed
  * @shut: shuts @shut_ctx
- * @shut_ctx: the ring, referenced, while @shut is queued
+ * @shut_ctx: the ring, referenced, until it is shut or closed
+ * @interval: jiffies until @shut looks again
  */
 struct io_pin_owner {
 	struct longterm_pin_owner owner;
 	spinlock_t lock;	/* for @ctx */
 	struct io_ring_ctx *ctx;
-	struct work_struct shut;
+	struct delayed_work shut;
 	struct io_ring_ctx *shut_ctx;
+	unsigned long interval;
 };
 
 /*
@@ -81,10 +89,17 @@ static void io_leased_revoke_pin(struct leased_pin *pin, void *priv)
 
 static void io_leased_shut(struct work_struct *work)
 {
-	struct io_pin_owner *o = container_of(work, struct io_pin_owner, shut);
+	struct io_pin_owner *o = container_of(work, struct io_pin_owner,
+					      shut.work);
+	struct io_ring_ctx *ctx = o->shut_ctx;
 
-	io_ring_ctx_shut(o->shut_ctx);
-	percpu_ref_put(&o->shut_ctx->refs);
+	/* its close does the rest, and waits for us */
+	if (!percpu_ref_is_dying(&ctx->refs) && !io_ring_ctx_shut(ctx)) {
+		queue_delayed_work(io_leased_wq, &o->shut, o->interval);
+		o->interval = min(o->interval * 2, SHUT_INTERVAL_MAX);
+		return;
+	}
+	percpu_ref_put(&ctx->refs);
 	/* Pairs with the get in io_leased_invalidate() */
 	longterm_pin_owner_put(&o->owner);
 }
@@ -104,7 +119,7 @@ static void io_leased_invalidate(struct longterm_pin_owner *owner)
 	set_bit(IO_CHECK_CQ_DEAD_BIT, &ctx->check_cq);
 	kref_get(&owner->ref);
 	o->shut_ctx = ctx;
-	queue_work(system_unbound_wq, &o->shut);
+	queue_delayed_work(io_leased_wq, &o->shut, 0);
 }
 
 static void io_leased_owner_free(struct longterm_pin_owner *owner)
@@ -131,7 +146,8 @@ static struct longterm_pin_owner *io_leased_owner(struct io_ring_ctx *ctx)
 	if (!o)
 		return NULL;
 	spin_lock_init(&o->lock);
-	INIT_WORK(&o->shut, io_leased_shut);
+	INIT_DELAYED_WORK(&o->shut, io_leased_shut);
+	o->interval = SHUT_INTERVAL;
 	o->ctx = ctx;
 	longterm_pin_owner_init(&o->owner, &io_leased_owner_ops,
 				ctx->ring_file);
@@ -290,15 +306,22 @@ bool io_leased_file(const struct file *file)
 	return S_ISREG(mode) || S_ISBLK(mode);
 }
 
-/* Does it take a device alone to complete what did not block? */
-static bool io_leased_on_device(const struct file *file)
+/*
+ * Does it take a device alone to complete this, once it was issued?  It may not
+ * wait for an inode's lock, whose owner can sit in a page fault.  File systems
+ * that take part in layout leases try their locks; block devices do for direct IO
+ * alone, and set times in the file system that has the node.
+ */
+static bool io_leased_on_device(const struct kiocb *kiocb)
 {
+	const struct file *file = kiocb->ki_filp;
 	const struct inode *inode = file_inode(file);
 
+	if (!(kiocb->ki_flags & IOCB_NOWAIT) || !(file->f_mode & FMODE_NOWAIT))
+		return false;
 	if (S_ISBLK(inode->i_mode))
-		return true;
-	return inode->i_sb->s_type->fs_flags & FS_REQUIRES_DEV &&
-	       inode->i_sb->s_magic != FUSE_SUPER_MAGIC;
+		return kiocb->ki_flags & IOCB_DIRECT && !inode->i_sb->s_bdev;
+	return file->f_op->fop_flags & FOP_LAYOUT_LEASE;
 }
 
 static ssize_t io_leased_call(struct kiocb *kiocb, struct iov_iter *iter,
@@ -343,10 +366,11 @@ static ssize_t io_leased_direct(struct io_kiocb *req, struct kiocb *kiocb,
 	return ret;
 }
 
-/* Copy between the pages, which @iter is on, and @buf. */
+/* Copy between the pages, which @iter is on, and @page. */
 static int io_leased_copy(struct io_leased_buf *lb, struct iov_iter *iter,
-			  void *buf, size_t len, int ddir)
+			  struct page *page, size_t len, int ddir)
 {
+	void *buf = page_address(page);
 	size_t copied;
 
 	if (!io_leased_enter(lb))
@@ -359,59 +383,85 @@ static int io_leased_copy(struct io_leased_buf *lb, struct iov_iter *iter,
 	return copied == len ? 0 : -EFAULT;
 }
 
-/* One piece.  Returns bytes that got through. */
-static ssize_t io_leased_piece(struct io_leased_buf *lb, struct kiocb *kiocb,
-			       struct iov_iter *iter, struct kvec *piece,
-			       int ddir)
+/* Read one piece by way of a copy.  Returns bytes that got through. */
+static ssize_t io_leased_read(struct io_leased_buf *lb, struct kiocb *kiocb,
+			      struct iov_iter *iter, const struct bio_vec *copy)
 {
-	struct iov_iter copy;
-	ssize_t ret = 0;
+	struct iov_iter there;
+	ssize_t ret;
+	int error;
 
-	if (ddir == WRITE)
-		ret = io_leased_copy(lb, iter, piece->iov_base, piece->iov_len,
-				     WRITE);
-	if (ret)
-		return ret;
-	iov_iter_kvec(&copy, ddir == READ ? ITER_DEST : ITER_SOURCE, piece, 1,
-		      piece->iov_len);
-	ret = io_leased_call(kiocb, &copy, ddir);
-	if (ddir == WRITE) {
-		iov_iter_revert(iter, piece->iov_len - max(ret, 0));
-		return ret;
-	}
+	iov_iter_bvec(&there, ITER_DEST, copy, 1, copy->bv_len);
+	ret = io_leased_call(kiocb, &there, READ);
 	if (ret <= 0)
 		return ret;
-	return io_leased_copy(lb, iter, piece->iov_base, ret, READ) ?: ret;
+	error = io_leased_copy(lb, iter, copy->bv_page, ret, READ);
+	if (!error)
+		return ret;
+	kiocb->ki_pos -= ret;
+	return error;
+}
+
+static ssize_t io_leased_write(struct io_leased_buf *lb, struct kiocb *kiocb,
+			       struct iov_iter *iter,
+			       const struct bio_vec *copy)
+{
+	struct iov_iter there;
+	ssize_t ret;
+
+	ret = io_leased_copy(lb, iter, copy->bv_page, copy->bv_len, WRITE);
+	if (ret)
+		return ret;
+	iov_iter_bvec(&there, ITER_SOURCE, copy, 1, copy->bv_len);
+	ret = io_leased_call(kiocb, &there, WRITE);
+	iov_iter_revert(iter, copy->bv_len - max(ret, 0));
+	return ret;
+}
+
+/* Pages in one piece, as many as there are, for up to @len bytes. */
+static struct page *io_leased_alloc(size_t len, unsigned int *order)
+{
+	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN;
+	struct page *page = NULL;
+
+	for (*order = get_order(len); *order && !page; (*order)--) {
+		page = alloc_pages(gfp, *order);
+		if (page)
+			return page;
+	}
+	return alloc_page(GFP_KERNEL_ACCOUNT);
 }
 
 static ssize_t io_leased_copied(struct io_kiocb *req, struct kiocb *kiocb,
 				struct iov_iter *iter, int ddir)
 {
-	size_t size = min(iov_iter_count(iter), COPY_MAX);
+	struct io_leased_buf *lb = req->imu->leased;
 	struct kiocb sync = *kiocb;
-	struct kvec piece;
 	ssize_t done = 0, ret = 0;
-	void *buf;
+	struct bio_vec copy;
+	unsigned int order;
+	struct page *page;
 
-	/* whole pages: direct IO wants the memory aligned */
-	buf = kvmalloc(PAGE_ALIGN(size), GFP_KERNEL_ACCOUNT);
-	if (!buf)
+	page = io_leased_alloc(min(iov_iter_count(iter), COPY_MAX), &order);
+	if (!page)
 		return -ENOMEM;
 	sync.ki_complete = NULL;
 	sync.ki_flags &= ~(IOCB_ALLOC_CACHE | IOCB_DIO_CALLER_COMP | IOCB_WAITQ);
 	while (iov_iter_count(iter)) {
-		piece.iov_base = buf;
-		piece.iov_len = min(iov_iter_count(iter), size);
-		ret = io_leased_piece(req->imu->leased, &sync, iter, &piece,
-				      ddir);
+		bvec_set_page(&copy, page, min(iov_iter_count(iter),
+					       PAGE_SIZE << order), 0);
+		if (ddir == READ)
+			ret = io_leased_read(lb, &sync, iter, &copy);
+		else
+			ret = io_leased_write(lb, &sync, iter, &copy);
 		if (ret <= 0)
 			break;
 		done += ret;
-		if (ret < piece.iov_len)
+		if (ret < copy.bv_len)
 			break;
 	}
 	kiocb->ki_pos = sync.ki_pos;
-	kvfree(buf);
+	__free_pages(page, order);
 	return done ?: ret;
 }
 
@@ -428,9 +478,19 @@ static ssize_t io_leased_copied(struct io_kiocb *req, struct kiocb *kiocb,
 ssize_t io_leased_rw(struct io_kiocb *req, struct kiocb *kiocb,
 		     struct iov_iter *iter, int ddir)
 {
-	if (!(kiocb->ki_flags & IOCB_NOWAIT))
-		return io_leased_copied(req, kiocb, iter, ddir);
-	if (!io_leased_on_device(kiocb->ki_filp))
+	if (io_leased_on_device(kiocb))
+		return io_leased_direct(req, kiocb, iter, ddir);
+	/* in a worker, please */
+	if (kiocb->ki_flags & IOCB_NOWAIT)
 		return -EAGAIN;
-	return io_leased_direct(req, kiocb, iter, ddir);
+	return io_leased_copied(req, kiocb, iter, ddir);
 }
+
+static int __init io_leased_init(void)
+{
+	io_leased_wq = alloc_workqueue("io_uring_leased", WQ_UNBOUND, 0);
+	if (!io_leased_wq)
+		panic("io_uring: no workqueue for leased buffers");
+	return 0;
+}
+fs_initcall(io_leased_init);

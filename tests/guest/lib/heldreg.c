@@ -48,11 +48,16 @@ static int watch_hole(struct heldreg *reg)
 	return 0;
 }
 
+static int register_region(struct heldreg *reg)
+{
+	return mr_reg(reg->arg, reg->area, reg->len, MR_SERVER, &reg->mr);
+}
+
 static void *run(void *arg)
 {
 	struct heldreg *reg = arg;
 
-	reg->ret = mr_reg(reg->nic, reg->area, reg->len, reg->access, &reg->mr);
+	reg->ret = reg->call(reg);
 	return NULL;
 }
 
@@ -66,14 +71,15 @@ static int wait_fault(struct heldreg *reg)
 	return read(reg->uffd, &msg, sizeof(msg)) == sizeof(msg) ? 0 : -EIO;
 }
 
-int heldreg_start(struct heldreg *reg, struct nic *nic, int fd, size_t len, bool pages_first)
+int heldreg_start_call(struct heldreg *reg, heldreg_fn call, void *arg, int fd, size_t len,
+		       bool pages_first)
 {
 	int ret;
 
 	memset(reg, 0, sizeof(*reg));
-	reg->nic = nic;
+	reg->call = call;
+	reg->arg = arg;
 	reg->uffd = -1;
-	reg->access = MR_SERVER;
 	ret = map_area(reg, fd, len, pages_first);
 	if (!ret)
 		ret = watch_hole(reg);
@@ -83,6 +89,11 @@ int heldreg_start(struct heldreg *reg, struct nic *nic, int fd, size_t len, bool
 		return ret;
 	reg->running = true;
 	return wait_fault(reg);
+}
+
+int heldreg_start(struct heldreg *reg, struct nic *nic, int fd, size_t len, bool pages_first)
+{
+	return heldreg_start_call(reg, register_region, nic, fd, len, pages_first);
 }
 
 int heldreg_leave_file(struct heldreg *reg)

@@ -2,7 +2,8 @@
 /*
  * A registration held in its middle: one memory region over file pages and a
  * page of anonymous memory whose fault user space (userfaultfd) answers only
- * when told to.  Until then the registration is "in progress".
+ * when told to.  Until then the registration is "in progress".  So may be any other
+ * call that is given this memory.
  */
 #ifndef FLAYOUT_TESTS_HELDREG_H
 #define FLAYOUT_TESTS_HELDREG_H
@@ -12,11 +13,16 @@
 
 #include "rdma.h"
 
+struct heldreg;
+
+/** heldreg_fn - a call on @reg->area, @reg->len; 0 or a negative errno */
+typedef int (*heldreg_fn)(struct heldreg *reg);
+
 struct heldreg {
-	struct nic *nic;
+	heldreg_fn call;
+	void *arg;		/* of the call */
 	char *area;		/* the registered range */
 	size_t len;
-	int access;
 	int uffd;
 	char *hole;		/* the page nobody answers for */
 	pthread_t thread;
@@ -32,6 +38,10 @@ struct heldreg {
  * Return: 0 once the registration hangs in the fault, or a negative errno.
  */
 int heldreg_start(struct heldreg *reg, struct nic *nic, int fd, size_t len, bool pages_first);
+
+/** heldreg_start_call - the same for any call, which finds @arg in struct heldreg */
+int heldreg_start_call(struct heldreg *reg, heldreg_fn call, void *arg, int fd, size_t len,
+		       bool pages_first);
 
 /**
  * heldreg_leave_file - put anonymous memory where the file is mapped
