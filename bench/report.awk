@@ -36,6 +36,9 @@ function remember(list, seen, count, key)
 	if ($2 == "register") {
 		nr_sizes = remember(sizes, seen_size, nr_sizes, $5)
 		nr_memory = remember(memory, seen_memory, nr_memory, $3)
+	} else if ($2 == "ring") {
+		nr_lengths = remember(lengths, seen_length, nr_lengths, $5)
+		nr_buffers = remember(buffers, seen_buffer, nr_buffers, $3)
 	} else if ($2 == "truncate") {
 		nr_fs = remember(fs, seen_fs, nr_fs, $3)
 		truncated = $5
@@ -85,6 +88,26 @@ function truncate_table(    i)
 	}
 }
 
+function print_ring(buffer, bytes,    wr, rd)
+{
+	wr = ns["release", "ring", buffer, "write-fixed", bytes]
+	rd = ns["release", "ring", buffer, "read-fixed", bytes]
+	printf "  %-15s %8s %12s %8s %12s %8s\n", buffer, size(bytes),
+		us(wr), ratio(wr, ns["release", "ring", "anonymous-4k", "write-fixed", bytes]),
+		us(rd), ratio(rd, ns["release", "ring", "anonymous-4k", "read-fixed", bytes])
+}
+
+function ring_table(    i, j)
+{
+	print "\nDirect IO of a file on a RAM disk with fixed buffers; ratios to anonymous memory\n"
+	printf "  %-15s %8s %12s %8s %12s %8s\n", "buffer", "size",
+		"write us", "ratio", "read us", "ratio"
+	for (j = 1; j <= nr_lengths; j++) {
+		for (i = 1; i <= nr_buffers; i++)
+			print_ring(buffers[i], lengths[j])
+	}
+}
+
 function print_plain(row,    word, ours, theirs)
 {
 	split(row, word, " ")
@@ -107,5 +130,6 @@ END {
 	print "Guest time is instructions: 1 us = 1000 instructions, no caches, no devices.\n"
 	register_table()
 	truncate_table()
+	ring_table()
 	plain_table()
 }

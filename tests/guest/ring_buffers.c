@@ -352,6 +352,46 @@ TEST_F_TIMEOUT(ring, freed_blocks_are_not_touched_by_requests_in_flight, 180)
 	unlink(targets[2].path);
 }
 
+struct reader {
+	struct io_uring *ring;
+	int fd;
+	char *map;
+};
+
+static void *read_target(void *arg)
+{
+	struct reader *reader = arg;
+
+	return (void *)(long)read_fixed(reader->ring, reader->fd, reader->map, TARGET_SIZE, 0, 0);
+}
+
+/* A request that is on the pages is waited for. */
+TEST_F_TIMEOUT(ring, after_revocation_nothing_is_written, 120)
+{
+	struct reader reader = { .ring = &self->ring, .map = self->map };
+
+	reader.fd = target_make(&targets[2], 'x');
+	ASSERT_LE(0, reader.fd);
+	for (int round = 0; round < 60; round++) {
+		pthread_t thread;
+		void *ret;
+
+		ASSERT_EQ(0, lease_take_all(self->fd));
+		ASSERT_EQ(0, register_at(&self->ring, self->map, TARGET_SIZE));
+		ASSERT_EQ(0, pthread_create(&thread, NULL, read_target, &reader));
+		usleep(round * 50);
+		ASSERT_EQ(0, lease_revoke(self->fd, 0));
+		memset(self->map, 'n', TARGET_SIZE);
+		ASSERT_EQ(0, pthread_join(thread, &ret));
+		EXPECT_TRUE((long)ret == TARGET_SIZE || (long)ret == -EFAULT)
+			TH_LOG("%ld", (long)ret);
+		EXPECT_TRUE(file_is(self->rig.path, 0, TARGET_SIZE, 'n')) TH_LOG("%d", round);
+		ASSERT_EQ(0, io_uring_unregister_buffers(&self->ring));
+	}
+	close(reader.fd);
+	unlink(targets[2].path);
+}
+
 /* A request that user space holds up is not waited for. */
 TEST_F_TIMEOUT(ring, a_frozen_target_does_not_hold_revocation_up, 60)
 {
@@ -638,17 +678,28 @@ static long cpu_ticks(pid_t tid)
 	return user + kernel;
 }
 
-/* Which of this process's threads polls a submission queue. */
-static pid_t polling_thread(void)
+static pid_t thread_called(const char *name)
 {
 	char path[64], line[REPORT_LINE];
 
 	for (pid_t tid = getpid() + 1; tid < getpid() + 1000; tid++) {
 		snprintf(path, sizeof(path), "/proc/self/task/%d/comm", tid);
-		if (report_find(path, "iou-sqp", "", line) == 1)
+		if (report_find(path, name, "", line) == 1)
 			return tid;
 	}
 	return -1;
+}
+
+/* Which of this process's threads polls a submission queue: it names itself when it runs. */
+static pid_t polling_thread(void)
+{
+	pid_t tid = -1;
+
+	for (unsigned int i = 0; i < 100 && tid < 0; i++) {
+		usleep(env_ms(10) * 1000);
+		tid = thread_called("iou-sqp");
+	}
+	return tid;
 }
 
 TEST_F(ring, a_polled_submission_queue_dies_too)
