@@ -396,30 +396,33 @@ static void *read_target(void *arg)
 {
 	struct reader *reader = arg;
 
-	return (void *)(long)read_fixed(reader->ring, reader->fd, reader->map, TARGET_SIZE, 0, 0);
+	return (void *)(long)read_fixed(reader->ring, reader->fd, reader->map, RIG_SIZE, 0, 0);
 }
 
-/* A request that is on the pages is waited for. */
+/* A request that is on the pages is waited for: it would come to the last ones later. */
 TEST_F_TIMEOUT(ring, after_revocation_nothing_is_written, 120)
 {
 	struct reader reader = { .ring = &self->ring, .map = self->map };
+	const size_t last = RIG_SIZE - 64 * KIB;
 
-	reader.fd = target_make(&targets[2], 'x');
+	close(file_make(targets[2].path, RIG_SIZE, 'x'));
+	reader.fd = file_open(targets[2].path, O_RDWR | O_DIRECT);
 	ASSERT_LE(0, reader.fd);
 	for (int round = 0; round < 60; round++) {
 		pthread_t thread;
 		void *ret;
 
 		ASSERT_EQ(0, lease_take_all(self->fd));
-		ASSERT_EQ(0, register_at(&self->ring, self->map, TARGET_SIZE));
+		ASSERT_EQ(0, register_at(&self->ring, self->map, RIG_SIZE));
 		ASSERT_EQ(0, pthread_create(&thread, NULL, read_target, &reader));
 		usleep(round * 50);
 		ASSERT_EQ(0, lease_revoke(self->fd, 0));
-		memset(self->map, 'n', TARGET_SIZE);
+		memset(self->map + last, 'n', RIG_SIZE - last);
 		ASSERT_EQ(0, pthread_join(thread, &ret));
-		EXPECT_TRUE((long)ret == TARGET_SIZE || (long)ret == -EFAULT)
+		EXPECT_TRUE((long)ret == RIG_SIZE || (long)ret == -EFAULT)
 			TH_LOG("%ld", (long)ret);
-		EXPECT_TRUE(file_is(self->rig.path, 0, TARGET_SIZE, 'n')) TH_LOG("%d", round);
+		EXPECT_TRUE(file_is(self->rig.path, last, RIG_SIZE - last, 'n'))
+			TH_LOG("round %d", round);
 		ASSERT_EQ(0, io_uring_unregister_buffers(&self->ring));
 	}
 	close(reader.fd);
@@ -518,7 +521,29 @@ TEST_F_TIMEOUT(ring, revocation_does_not_wait_for_a_registration, 60)
 	heldreg_end(&held);
 }
 
+/* Has nobody the other end any more? */
+static bool tag_shows(int pipe_end, unsigned int ms)
+{
+	char byte;
+
+	for (unsigned int i = 0; i < ms; i += 10) {
+		if (!read(pipe_end, &byte, 1))
+			return true;
+		usleep(10 * 1000);
+	}
+	return false;
+}
+
 /* The array of descriptors is where nobody answers; it holds the ring's lock. */
+static int update_files_held(struct heldreg *reg)
+{
+	struct io_uring_files_update update = { .fds = (unsigned long)reg->hole };
+
+	return syscall(SYS_io_uring_register, ((struct io_uring *)reg->arg)->ring_fd,
+		       IORING_REGISTER_FILES_UPDATE, &update, 1) < 0 ? -errno : 0;
+}
+
+/* The same for the whole table. */
 static int register_files_held(struct heldreg *reg)
 {
 	return syscall(SYS_io_uring_register, ((struct io_uring *)reg->arg)->ring_fd,
@@ -531,15 +556,20 @@ TEST_F_TIMEOUT(ring, the_end_of_the_file_does_not_wait_for_a_command, 60)
 	int other = file_make("/tmp/other", MIB, 'o');
 	char line[REPORT_LINE];
 	struct heldreg held;
+	int files[2];
 
 	ASSERT_LE(0, other);
+	ASSERT_EQ(0, pipe2(files, O_NONBLOCK));
+	ASSERT_EQ(0, io_uring_register_files(&self->ring, &files[1], 1));
+	close(files[1]);
 	ASSERT_EQ(0, lease_take_all(self->fd));
 	ASSERT_EQ(0, register_at(&self->ring, self->map, MIB));
-	ASSERT_EQ(0, heldreg_start_call(&held, register_files_held, &self->ring, other, PAGE,
-					true));
+	ASSERT_EQ(0, heldreg_start_call(&held, update_files_held, &self->ring, other, PAGE, true));
 	ASSERT_EQ(0, close_buffer(self));
 	EXPECT_EQ(0, report_find(REPORT_LEASES, "", "", line));
+	EXPECT_FALSE(tag_shows(files[0], 200));
 	heldreg_finish(&held);
+	EXPECT_TRUE(tag_shows(files[0], LONG));
 	EXPECT_EQ(-EIO, io_uring_unregister_files(&self->ring));
 	heldreg_end(&held);
 	close(other);
@@ -611,18 +641,6 @@ static void *wait_for_cqe(void *arg)
 	return (void *)(ret < 0 ? -(long)errno : ret);
 }
 
-static bool tag_shows(int pipe_end, unsigned int ms)
-{
-	char byte;
-
-	for (unsigned int i = 0; i < ms; i += 10) {
-		if (!read(pipe_end, &byte, 1))
-			return true;	/* nobody has the other end any more */
-		usleep(10 * 1000);
-	}
-	return false;
-}
-
 /* Who waits wakes up, what is in progress is cancelled, registered files are let go. */
 TEST_F(ring, its_teardown_is_that_of_a_close)
 {
@@ -653,25 +671,27 @@ TEST_F(ring, its_teardown_is_that_of_a_close)
 TEST_F(ring, a_deferring_ring_dies_too)
 {
 	struct io_uring ring;
-	int files[2], fd = target_make(&targets[0], 'x');
+	struct io_uring_sqe *sqe;
+	int files[2], idle[2];
 
-	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, pipe(idle));
 	ASSERT_EQ(0, pipe2(files, O_NONBLOCK));
+	idle[1] = files[1];
 	ASSERT_EQ(0, io_uring_queue_init(8, &ring, IORING_SETUP_SINGLE_ISSUER |
 					 IORING_SETUP_DEFER_TASKRUN));
 	ASSERT_EQ(0, lease_take_all(self->fd));
 	ASSERT_EQ(0, register_at(&ring, self->map, MIB));
-	ASSERT_EQ(0, io_uring_register_files(&ring, &files[1], 1));
+	ASSERT_EQ(0, io_uring_register_files(&ring, idle, 2));
 	close(files[1]);
-	io_uring_prep_read_fixed(io_uring_get_sqe(&ring), fd, self->map, MIB, 0, 0);
+	sqe = io_uring_get_sqe(&ring);
+	io_uring_prep_poll_add(sqe, 0, POLLPRI);
+	sqe->flags |= IOSQE_FIXED_FILE;
 	ASSERT_EQ(1, io_uring_submit(&ring));
 	ASSERT_EQ(0, close_buffer(self));
 	EXPECT_TRUE(tag_shows(files[0], LONG));
 	EXPECT_EQ(-EIO, io_uring_submit_and_wait(&ring, 1));
 	io_uring_queue_exit(&ring);
 	close(files[0]);
-	close(fd);
-	unlink(targets[0].path);
 }
 
 /* A ring that is known by its number in the thread can still be given up. */
