@@ -262,6 +262,24 @@ TEST_F(range, a_second_breaker_widens_the_break)
 	EXPECT_EQ(LAYOUT_ACTIVE, lease_see(self->fd).state);
 }
 
+TEST_F(range, a_second_breaker_behind_the_first_widens_it_too)
+{
+	struct cut cut = cut_of(self->rig.path, 6 * MIB, MIB);
+	struct layout_lease lease;
+
+	ASSERT_EQ(0, lease_take(self->fd, 0, 0, 0, self->rig.event));
+	ASSERT_EQ(0, rig_start(&self->rig, do_punch, 2 * MIB, MIB));
+	ASSERT_EQ(1, lease_events(self->rig.event, QUICK));
+	ASSERT_EQ(0, peer_start(&self->rig.third, do_punch, &cut, sizeof(cut), -1));
+	EXPECT_EQ(1, lease_events(self->rig.event, QUICK));
+	lease = lease_see(self->fd);
+	EXPECT_EQ(2 * MIB, lease.break_start);
+	EXPECT_EQ(5 * MIB, lease.break_len);
+	EXPECT_EQ(0, lease_drop(self->fd));
+	EXPECT_EQ(0, peer_result(&self->rig.other, QUICK));
+	EXPECT_EQ(0, peer_result(&self->rig.third, QUICK));
+}
+
 TEST_F(range, a_break_within_a_break_is_no_news)
 {
 	struct cut cut = cut_of(self->rig.path, 6 * MIB, MIB);
