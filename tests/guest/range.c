@@ -241,20 +241,26 @@ TEST_F(range, growing_into_what_is_being_broken_waits_for_nobody)
 	close(fd);
 }
 
-/* A break says what is to be changed, and more if more is. */
-TEST_F(range, a_second_breaker_widens_the_break)
+/* A break says what is to be changed, and more if more is: two holes, one after the other. */
+static void punch_two(struct __test_metadata *_metadata, FIXTURE_DATA(range) *self, __u64 first,
+		      __u64 second)
 {
-	struct cut cut = cut_of(self->rig.path, 2 * MIB, MIB);
+	struct cut cut = cut_of(self->rig.path, second, MIB);
 	struct layout_lease lease;
 
 	ASSERT_EQ(0, lease_take(self->fd, 0, 0, 0, self->rig.event));
-	ASSERT_EQ(0, rig_start(&self->rig, do_punch, 6 * MIB, MIB));
+	ASSERT_EQ(0, rig_start(&self->rig, do_punch, first, MIB));
 	ASSERT_EQ(1, lease_events(self->rig.event, QUICK));
 	ASSERT_EQ(0, peer_start(&self->rig.third, do_punch, &cut, sizeof(cut), -1));
 	EXPECT_EQ(1, lease_events(self->rig.event, QUICK));
 	lease = lease_see(self->fd);
 	EXPECT_EQ(2 * MIB, lease.break_start);
 	EXPECT_EQ(5 * MIB, lease.break_len);
+}
+
+TEST_F(range, a_second_breaker_widens_the_break)
+{
+	punch_two(_metadata, self, 6 * MIB, 2 * MIB);
 	EXPECT_EQ(-EAGAIN, lease_take(self->fd, 0, 0, 4 * MIB, self->rig.event));
 	ASSERT_EQ(0, lease_take(self->fd, 0, 0, 2 * MIB, self->rig.event));
 	EXPECT_EQ(0, peer_result(&self->rig.other, QUICK));
@@ -264,17 +270,7 @@ TEST_F(range, a_second_breaker_widens_the_break)
 
 TEST_F(range, a_second_breaker_behind_the_first_widens_it_too)
 {
-	struct cut cut = cut_of(self->rig.path, 6 * MIB, MIB);
-	struct layout_lease lease;
-
-	ASSERT_EQ(0, lease_take(self->fd, 0, 0, 0, self->rig.event));
-	ASSERT_EQ(0, rig_start(&self->rig, do_punch, 2 * MIB, MIB));
-	ASSERT_EQ(1, lease_events(self->rig.event, QUICK));
-	ASSERT_EQ(0, peer_start(&self->rig.third, do_punch, &cut, sizeof(cut), -1));
-	EXPECT_EQ(1, lease_events(self->rig.event, QUICK));
-	lease = lease_see(self->fd);
-	EXPECT_EQ(2 * MIB, lease.break_start);
-	EXPECT_EQ(5 * MIB, lease.break_len);
+	punch_two(_metadata, self, 2 * MIB, 6 * MIB);
 	EXPECT_EQ(0, lease_drop(self->fd));
 	EXPECT_EQ(0, peer_result(&self->rig.other, QUICK));
 	EXPECT_EQ(0, peer_result(&self->rig.third, QUICK));
