@@ -98,20 +98,25 @@ TEST_F(brk, denied_begins_anew_with_each_lease)
 	EXPECT_EQ(0, lease_see(self->fd).denied);
 }
 
-/* Every other block, so that it takes a while to free them. */
-static int scatter(const char *path, unsigned int extents)
+/*
+ * Every other block, so that it takes a while to free them: as many as the machine
+ * can lay out in @ms milliseconds, but no more than 8000.
+ */
+static int scatter(const char *path, unsigned int ms)
 {
 	static char block[PAGE];
+	unsigned long until = now_ms() + ms;
 	int fd = file_open(path, O_RDWR | O_TRUNC), ret = 0;
 
 	if (fd < 0)
 		return fd;
-	for (unsigned int i = 0; i < extents && !ret; i++) {
+	for (unsigned int i = 0; i < 8000 && now_ms() < until && !ret; i++) {
 		if (pwrite(fd, block, PAGE, i * 2 * PAGE) != PAGE)
 			ret = -errno;
+		/* only then are the blocks of a file without DAX allocated */
+		else if (i % 100 == 99 && fsync(fd))
+			ret = -errno;
 	}
-	if (!ret && fsync(fd))
-		ret = -errno;
 	close(fd);
 	return ret;
 }
@@ -122,7 +127,7 @@ TEST_F_TIMEOUT(brk, a_lease_waits_for_the_operation_under_way, 120)
 	unsigned long until = now_ms() + LONG;
 	long blocks;
 
-	ASSERT_EQ(0, scatter(self->rig.path, 8000));
+	ASSERT_EQ(0, scatter(self->rig.path, 10000));
 	blocks = file_blocks(self->fd);
 	ASSERT_EQ(0, rig_start(&self->rig, do_truncate, 0, 0));
 	while (file_size(self->rig.path) && now_ms() < until)
