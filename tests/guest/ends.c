@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The matrix of ends: every way a buffer file or its context file can end,
- * crossed with which of the two ends, in which order, and with what is going on
- * then.  In each cell a process comes into that plight, the end comes, and
- * everything is checked from outside within a bound:
+ * crossed with which of the two ends, in which order, with what is going on then,
+ * and with what the context is: one of an RDMA device, or a ring of io_uring.  In
+ * each cell a process comes into that plight, the end comes, and everything is
+ * checked from outside within a bound:
  *
  * - no pin is left; no lease, unless only the context has ended; then the lease
  *   stays with who holds the buffer file
@@ -12,7 +13,15 @@
  * - no process is left
  * - the file can be truncated at once, leased and registered again
  *
- * All cells are possible, and are run:
+ * All cells are possible, and are run, but for two kinds:
+ *
+ * - A ring is not passed on: sockets and rings do not take one (net/core/scm.c,
+ *   io_uring/rsrc.c).
+ * - With a registration in progress a ring's process does not come to execute
+ *   another program, leased files or not: io_uring_task_cancel() waits for the
+ *   ring's lock.  It can be killed, which is an end of its own.
+ *
+ * In those that are run:
  *
  * - A system call in progress holds the file it works on.  If it is all that
  *   does (a DROP of a buffer file that ends alone, a registration in a context
@@ -33,6 +42,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "lib/holder.h"
@@ -48,6 +58,7 @@ struct end {
 	enum holder_way way;
 	int (*letgo)(int fd);
 	bool later;		/* the kernel drops the last reference by itself */
+	bool passes_on;		/* to a socket, or a ring */
 };
 
 struct cell {
@@ -55,6 +66,7 @@ struct cell {
 	const char *fs;
 	enum holder_plight plight;
 	const enum holder_file *files;
+	bool ring;
 	struct holder holder;
 	struct holder_report report;
 };
@@ -302,8 +314,8 @@ static int is_killed_when_frozen(struct holder *holder)
 	return rmdir(cgroup("")) && !ret ? -errno : ret;
 }
 
-#define IN_PROCESS(name, fn, is_later) \
-	{ name, goes, BY_LETGO, .letgo = fn, .later = is_later }
+#define IN_PROCESS(name, fn, passed) \
+	{ name, goes, BY_LETGO, .letgo = fn, .later = passed, .passes_on = passed }
 #define OF_PROCESS(name, act, way, is_later) \
 	{ name, act, way, .letgo = NULL, .later = is_later }
 
@@ -312,7 +324,7 @@ static const struct end ends[] = {
 	IN_PROCESS("close_of_a_duplicate", letgo_dup, false),
 	IN_PROCESS("socket_closed_with_it_in_flight", letgo_in_flight, true),
 	IN_PROCESS("socket_in_flight_collected", letgo_garbage, true),
-	IN_PROCESS("io_uring_closed", letgo_ring, true),
+	IN_PROCESS("ring_closed", letgo_ring, true),
 	OF_PROCESS("munmap", goes, BY_UNMAPPING, false),
 	OF_PROCESS("close_by_its_receiver", receiver_closes, BY_SENDING, false),
 	OF_PROCESS("exit", exits, BY_EXIT, false),
@@ -364,6 +376,22 @@ static bool lives_on(const struct cell *cell)
 	return way == BY_LETGO || way == BY_UNMAPPING || way == BY_SENDING;
 }
 
+/* The kernel ends rings by itself. */
+static bool ends_later(const struct cell *cell)
+{
+	return cell->end->later || (cell->ring && ends_with(cell, CONTEXT));
+}
+
+static bool impossible(const struct cell *cell)
+{
+	bool passes_on = cell->end->way == BY_SENDING || cell->end->passes_on;
+
+	if (!cell->ring)
+		return false;
+	return (passes_on && ends_with(cell, CONTEXT)) ||
+	       (cell->end->way == BY_EXEC && cell->plight == COMMAND);
+}
+
 /* All that holds the file that ends is a system call in progress. */
 static bool held_by_call(const struct cell *cell)
 {
@@ -383,6 +411,7 @@ static bool begin(struct cell *cell)
 		.plight = cell->plight,
 		.way = cell->end->way,
 		.letgo = cell->end->letgo,
+		.ring = cell->ring,
 	};
 	struct cut cut;
 	int ret;
@@ -422,14 +451,24 @@ static bool settle(struct cell *cell)
 	return true;
 }
 
-/* 0: it works; -EIO: it is dead */
-static int context_works(int context)
+static int ring_works(int ring)
+{
+	return syscall(SYS_io_uring_enter, ring, 0, 0, 0, NULL, 0) ? -errno : 0;
+}
+
+static int nic_works(int context)
 {
 	struct nic nic = { 0 };
 	int ret = nic_adopt(&nic, ENV_RXE, dup(context));
 
 	nic_close(&nic);
 	return ret;
+}
+
+/* 0: it works; -EIO: it is dead */
+static int context_works(const struct cell *cell)
+{
+	return cell->ring ? ring_works(cell->holder.kept) : nic_works(cell->holder.kept);
 }
 
 /*
@@ -443,7 +482,7 @@ static bool context_is_right(struct cell *cell, unsigned int ms)
 	int ret;
 
 	do {
-		ret = context_works(cell->holder.kept);
+		ret = context_works(cell);
 	} while (ret != want && now_ms() < end);
 	return ret == want ? true : fail("its context: %d, not %d", ret, want);
 }
@@ -451,7 +490,7 @@ static bool context_is_right(struct cell *cell, unsigned int ms)
 /* What has to be true as soon as the end has come. */
 static bool ended(struct cell *cell)
 {
-	unsigned int ms = cell->end->later ? QUICK : 0;
+	unsigned int ms = ends_later(cell) ? QUICK : 0;
 
 	if (!vanishes("pin ", ms))
 		return false;
@@ -579,14 +618,16 @@ static void cell_at(unsigned int i, struct cell *cell, char *name, size_t size)
 		.end = &ends[i % ARRAY_SIZE(ends)],
 		.files = files[file],
 		.plight = plight,
-		.fs = systems[i / ARRAY_SIZE(ends)],
+		.ring = i / ARRAY_SIZE(ends) % 2,
+		.fs = systems[i / ARRAY_SIZE(ends) / 2],
 		.holder = { .sock = -1, .kept = -1 },
 	};
-	snprintf(name, size, "%s.%s.%s.%s", strrchr(cell->fs, '/') + 1, cell->end->name,
-		 file_names[file], plight_names[plight]);
+	snprintf(name, size, "%s.%s.%s.%s.%s", strrchr(cell->fs, '/') + 1,
+		 cell->ring ? "io_uring" : "rdma", cell->end->name, file_names[file],
+		 plight_names[plight]);
 }
 
-#define CELLS (ARRAY_SIZE(systems) * ARRAY_SIZE(ends) * ARRAY_SIZE(files) * \
+#define CELLS (ARRAY_SIZE(systems) * 2 * ARRAY_SIZE(ends) * ARRAY_SIZE(files) * \
 	       ARRAY_SIZE(plight_names))
 
 static unsigned int run_all(const char *only, bool count)
@@ -597,7 +638,7 @@ static unsigned int run_all(const char *only, bool count)
 
 	for (i = 0; i < CELLS; i++) {
 		cell_at(i, &cell, name, sizeof(name));
-		if (!strstr(name, only) || (++number && count))
+		if (impossible(&cell) || !strstr(name, only) || (++number && count))
 			continue;
 		if (run(&cell)) {
 			printf("ok %u %s\n", number, name);

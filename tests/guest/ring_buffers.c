@@ -233,6 +233,20 @@ static int send_fixed(struct io_uring *ring, int sock, void *at, unsigned int in
 	return result_of(ring);
 }
 
+/*
+ * A command that has such a buffer, on which a socket does nothing:
+ * SOCKET_URING_OP_SIOCINQ with IORING_URING_CMD_FIXED.
+ */
+static int command_fixed(struct io_uring *ring, int sock, unsigned int index)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, sock, NULL, 0, 0);
+	sqe->rw_flags = 1;
+	sqe->buf_index = index;
+	return result_of(ring);
+}
+
 TEST_F(ring, what_may_keep_pages_is_refused)
 {
 	static char memory[PAGE];
@@ -257,6 +271,8 @@ TEST_F(ring, what_may_keep_pages_is_refused)
 	ASSERT_EQ(0, tcp_pair(ends));
 	EXPECT_EQ(-EOPNOTSUPP, send_fixed(&self->ring, ends[0], self->map, 0));
 	EXPECT_EQ(PAGE, send_fixed(&self->ring, ends[0], memory, 1));
+	EXPECT_EQ(-EOPNOTSUPP, command_fixed(&self->ring, ends[0], 0));
+	EXPECT_EQ(0, command_fixed(&self->ring, ends[0], 1));
 }
 
 /* IORING_REGISTER_CLONE_BUFFERS, which the library of Debian 12 does not know */

@@ -2,6 +2,7 @@
 /* A process with a lease and a registration; see holder.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -10,6 +11,8 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,6 +28,7 @@ static int to_starter;
 static int fd;
 static char *map;
 static struct nic nic;
+static int ring;
 static struct heldreg reg;
 static pthread_t dropper;
 static struct holder_report report;
@@ -33,14 +37,33 @@ static struct holder_report report;
  * Coming into the plight
  */
 
+static int open_ring(void)
+{
+	struct io_uring_params params = { 0 };
+
+	ring = syscall(SYS_io_uring_setup, 1, &params);
+	if (ring < 0)
+		return -errno;
+	if (plan->way == BY_UNMAPPING &&
+	    mmap(NULL, params.sq_off.array, PROT_READ, MAP_SHARED, ring,
+		 IORING_OFF_SQ_RING) == MAP_FAILED)
+		return -errno;
+	return 0;
+}
+
 /* With a queue, so that the context is mapped, too, where that matters. */
-static int open_context(void)
+static int open_nic(void)
 {
 	int ret = nic_open(&nic, ENV_RXE);
 
 	if (!ret && plan->way == BY_UNMAPPING && !ibv_create_cq(nic.ctx, 1, NULL, NULL, 0))
 		ret = -errno;
 	return ret;
+}
+
+static int open_context(void)
+{
+	return plan->ring ? open_ring() : open_nic();
 }
 
 static int open_buffer(void)
@@ -60,14 +83,36 @@ static int open_both(void)
 	return ret;
 }
 
+static int ring_reg(void *addr, size_t len)
+{
+	struct iovec iov = { .iov_base = addr, .iov_len = len };
+
+	return syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &iov, 1) ? -errno : 0;
+}
+
+static int ring_reg_held(struct heldreg *held)
+{
+	return ring_reg(held->area, held->len);
+}
+
+static int start_registering(void)
+{
+	if (plan->ring)
+		return heldreg_start_call(&reg, ring_reg_held, NULL, fd, HOLDER_SIZE, true);
+	return heldreg_start(&reg, &nic, fd, HOLDER_SIZE, true);
+}
+
 static int register_file(void)
 {
 	struct ibv_mr *mr;
 
 	if (plan->plight == COMMAND)
-		return heldreg_start(&reg, &nic, fd, HOLDER_SIZE, true);
+		return start_registering();
 	map = file_map(fd, HOLDER_SIZE);
-	return map ? mr_reg(&nic, map, HOLDER_SIZE, MR_SERVER, &mr) : -errno;
+	if (!map)
+		return -errno;
+	return plan->ring ? ring_reg(map, HOLDER_SIZE) :
+			    mr_reg(&nic, map, HOLDER_SIZE, MR_SERVER, &mr);
 }
 
 static void *drop(void *arg)
@@ -107,16 +152,17 @@ static int come_into_plight(void)
  * Letting go
  */
 
-/* The context's file is mapped where the library has put its queues. */
+/* The context's file is mapped where its queues are. */
 static int unmap_context(void)
 {
+	const char *name = plan->ring ? "[io_uring]" : "/dev/infiniband/uverbs";
 	FILE *maps = fopen("/proc/self/maps", "re");
 	unsigned long start, end;
 	char line[512];
 	int ret = -ENOENT;
 
 	while (maps && fgets(line, sizeof(line), maps)) {
-		if (!strstr(line, "/dev/infiniband/uverbs") ||
+		if (!strstr(line, name) ||
 		    sscanf(line, "%lx-%lx", &start, &end) != 2)
 			continue;
 		ret = munmap((void *)start, end - start) ? -errno : 0;
@@ -141,7 +187,9 @@ static int unmap(enum holder_file file)
 
 static int descriptor(enum holder_file file)
 {
-	return file == BUFFER ? fd : nic.ctx->cmd_fd;
+	if (file == BUFFER)
+		return fd;
+	return plan->ring ? ring : nic.ctx->cmd_fd;
 }
 
 static int send_away(int file)
@@ -262,9 +310,9 @@ static void hold(void)
 {
 	int ret = come_into_plight();
 
+	if (!ret && !plan->files[1])
+		report.stays = descriptor(plan->files[0] == BUFFER ? CONTEXT : BUFFER);
 	tell(ret);
-	if (!plan->files[1])
-		fd_send(to_starter, descriptor(plan->files[0] == BUFFER ? CONTEXT : BUFFER));
 	wait_for_word();
 	go();
 	wait_for_word();
@@ -289,6 +337,18 @@ int holder_ask(struct holder *holder, struct holder_report *told)
 	return got != sizeof(*told) ? -EPIPE : told->ret;
 }
 
+/* A ring cannot be sent. */
+static int fetch(pid_t pid, int file)
+{
+	int pidfd = syscall(SYS_pidfd_open, pid, 0);
+	int ret = syscall(SYS_pidfd_getfd, pidfd, file, 0);
+
+	if (ret < 0)
+		ret = -errno;
+	close(pidfd);
+	return ret;
+}
+
 int holder_start(struct holder *holder, const struct holder_plan *asked)
 {
 	pid_t parent = getpid();
@@ -311,7 +371,7 @@ int holder_start(struct holder *holder, const struct holder_plan *asked)
 	close(sv[1]);
 	ret = holder_ask(holder, &report);
 	if (!ret && !asked->files[1])
-		holder->kept = fd_receive(holder->sock);
+		holder->kept = fetch(holder->pid, report.stays);
 	return holder->kept < -1 ? holder->kept : ret;
 }
 

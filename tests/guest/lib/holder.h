@@ -16,7 +16,7 @@
 enum holder_file {
 	NO_FILE,
 	BUFFER,			/* the leased file: its description, and a mapping */
-	CONTEXT,		/* the RDMA device's file */
+	CONTEXT,		/* the RDMA device's file, or the ring's */
 };
 
 enum holder_plight {
@@ -44,10 +44,11 @@ struct holder_plan {
 	char path[FILE_PATH];		/* the buffer file; at least HOLDER_SIZE long */
 	/*
 	 * The files it lets go of, in this order, which is the order of their
-	 * descriptors too.  If only one is listed, the other one is sent to who
-	 * has started the holder, who keeps it.
+	 * descriptors too.  If only one is listed, the other one is kept by who
+	 * has started the holder.
 	 */
 	enum holder_file files[2];
+	bool ring;			/* it registers with io_uring, not with an RDMA device */
 	enum holder_plight plight;
 	enum holder_way way;
 	int (*letgo)(int fd);		/* for BY_LETGO, see letgo.h */
@@ -62,6 +63,7 @@ struct holder {
 /* What it tells when it has let go. */
 struct holder_report {
 	int ret;		/* 0, or the negative errno of what failed */
+	int stays;		/* descriptor of the file that does not end, if there is one */
 	int command;		/* after holder_settle(): what the registration in progress returned */
 	int drop;		/* ... what DROP returned */
 };

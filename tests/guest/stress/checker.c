@@ -324,8 +324,8 @@ static void check_pins(void)
 {
 	int i;
 
-	for (i = 0; i < WORKERS * REGIONS; i++)
-		check_note(&stress->notes[i / REGIONS][i % REGIONS]);
+	for (i = 0; i < WORKERS * NOTES; i++)
+		check_note(&stress->notes[i / NOTES][i % NOTES]);
 }
 
 /*
@@ -335,7 +335,7 @@ static void check_pins(void)
 /* Where a device was told to write, now or a while ago, or anywhere. */
 static const struct stress_file *some_place(__u64 *at)
 {
-	const struct region_note *note = &stress->notes[pick(&rnd, WORKERS)][pick(&rnd, REGIONS)];
+	const struct region_note *note = &stress->notes[pick(&rnd, WORKERS)][pick(&rnd, NOTES)];
 
 	*at = pick(&rnd, 2 * FILE_MAX / PAGE) * PAGE;
 	if (!note->len || chance(&rnd, 30))
@@ -355,10 +355,8 @@ static void check_content(void)
 	if (fd < 0)
 		return;
 	got = pread(fd, buf, sizeof(buf), at);
-	for (i = 0; i < got; i++)
-		if (buf[i] && buf[i] != file->letter && buf[i] != DONOR_FILL)
-			break;
-	if (i < got)
+	i = stress_foreign(file, buf, got);
+	if (i >= 0)
 		stress_fail(CHECK_CONTENT, "%s: '%c' (%#x) at %llu", file->path, buf[i], buf[i],
 			    at + i);
 	stress_count(&stress->looked[CHECK_CONTENT]);

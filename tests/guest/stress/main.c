@@ -90,7 +90,7 @@ static int make_file(int i, const char *dir, bool dax, bool xfs)
 		if (link(file->path, path))
 			return -errno;
 	}
-	return 0;
+	return ring_make_source(i);
 }
 
 static int make_files(void)
@@ -182,7 +182,7 @@ static void start_worker(int worker)
 	int i;
 
 	/* what the one before had registered went with it */
-	for (i = 0; i < REGIONS; i++)
+	for (i = 0; i < NOTES; i++)
 		stress->notes[worker][i].live = false;
 	stress_count(&stress->lives);
 	start(AT_WORKER + worker, worker_run, worker);
@@ -305,7 +305,7 @@ static bool did_a_bit_of_all(void)
 	for (i = 0; i < CHECKS; i++)
 		if (!stress->looked[i] && i != CHECK_VMPIN)
 			return false;
-	return rdma_writes() && stress->grabbed && stress->killed && never_succeeded() <= RARE;
+	return rdma_writes() && stress->ring_good && stress->grabbed && stress->killed && never_succeeded() <= RARE;
 }
 
 /* On a machine that is very busy little gets done: some more time then. */
@@ -409,6 +409,7 @@ static bool files_are_free(void)
 		for (w = 0; w < WORKERS; w++) {
 			link_path(path, w, i);
 			unlink(path);
+			ring_unlink(w, i);
 		}
 		unlink(stress->files[i].path);
 	}
@@ -450,12 +451,14 @@ static void report_work(void)
 	for (i = 0; i < WORKERS; i++)
 		refused += stress->lines[i].refused;
 	ksft_print_msg("%-24s %6lu good %6lu refused\n", "RDMA write", rdma_writes(), refused);
+	ksft_print_msg("%-24s %6lu good %6lu refused\n", "request to a ring", stress->ring_good,
+		       stress->ring_bad);
 	ksft_print_msg("%lu lives, %lu killed, %lu new files\n", stress->lives, stress->killed,
 		       stress->grabbed);
 	for (i = 0; i < CHECKS; i++)
 		ksft_print_msg("looked %7lu times: %s\n", stress->looked[i], check_names[i]);
-	ksft_test_result(rdma_writes() && stress->grabbed && stress->killed,
-			 "there were kills, RDMA writes and new files\n");
+	ksft_test_result(rdma_writes() && stress->ring_good && stress->grabbed && stress->killed,
+			 "there were kills, RDMA writes, requests to rings and new files\n");
 	ksft_test_result(never_succeeded() <= RARE,
 			 "all actions but %d at most have succeeded\n", RARE);
 }

@@ -38,30 +38,6 @@ void rdma_begin(int worker, bool is_tidy)
 }
 
 /*
- * Notes for the checker
- */
-
-static void note_end(int slot)
-{
-	struct region_note *note = &stress->notes[me][slot];
-
-	__atomic_store_n(&note->live, false, __ATOMIC_SEQ_CST);
-	__atomic_fetch_add(&note->gen, 1, __ATOMIC_SEQ_CST);
-}
-
-static void note_begin(int slot, int file, __u64 start, __u64 len)
-{
-	struct region_note *note = &stress->notes[me][slot];
-
-	note->pid = getpid();
-	note->file = file;
-	note->start = start;
-	note->len = len;
-	__atomic_fetch_add(&note->gen, 1, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&note->live, true, __ATOMIC_SEQ_CST);
-}
-
-/*
  * The target of the writer
  */
 
@@ -111,7 +87,7 @@ static void close_context(struct random *rnd, int nic)
 	for (i = 0; i < REGIONS; i++) {
 		if (!regions[i].mr || regions[i].nic != nic)
 			continue;
-		note_end(i);
+		stress_note_end(me, i);
 		if (chance(rnd, 30))
 			ibv_dereg_mr(regions[i].mr);
 		forget_region(i);
@@ -255,7 +231,7 @@ int region_register(struct random *rnd, const struct map *map)
 		return ret;
 	regions[slot].file = map->file;
 	regions[slot].fill = write ? stress->files[map->file].letter : 0;
-	note_begin(slot, map->file, map->pos + from * PAGE, len * PAGE);
+	stress_note_begin(me, slot, map->file, map->pos + from * PAGE, len * PAGE);
 	return 0;
 }
 
@@ -309,7 +285,7 @@ static int deregister(struct random *rnd, int slot)
 	/* a good server tells its client; ours does so half the time */
 	if (stress->lines[me].target.rkey == regions[slot].mr->rkey && chance(rnd, 50))
 		aim(NULL, 0, 0);
-	note_end(slot);
+	stress_note_end(me, slot);
 	ret = ibv_dereg_mr(regions[slot].mr);
 	forget_region(slot);
 	return ret > 0 ? -ret : ret ? -errno : 0;

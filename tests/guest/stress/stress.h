@@ -3,7 +3,8 @@
  * The stress: many processes that do at random what leases, pins and breakers
  * allow, and others that watch them from outside.
  *
- *   worker    takes and drops leases, registers, cuts files, forks, exits
+ *   worker    takes and drops leases, registers with devices and rings, cuts files,
+ *             forks, exits
  *   child     of a worker: does some of that with what it inherited
  *   writer    one for each worker: writes by RDMA to the worker's regions, on
  *             and on, also when the worker has been killed
@@ -33,6 +34,8 @@
 #define GRABBERS	2
 #define FILES		8
 #define REGIONS		4		/* of one worker */
+#define RING_BUFFERS	2		/* of one worker */
+#define NOTES		(REGIONS + RING_BUFFERS)
 #define FILE_MAX	RIG_SIZE	/* files are cut and grown, seldom beyond this */
 #define DONOR_FILL	'd'		/* as lib/operation.c fills them */
 #define SKIPPED		1		/* an action found nothing to work on */
@@ -82,7 +85,7 @@ struct place {
 	struct progress progress;
 };
 
-/* A region some worker has registered: [start, start+len) of a file. */
+/* A region or fixed buffer some worker has registered: [start, start+len) of a file. */
 struct region_note {
 	unsigned int gen;	/* changes with each registration and each end of one */
 	bool live;
@@ -125,9 +128,10 @@ struct stress {
 	unsigned long looked[CHECKS];		/* how often something was checked */
 	struct { unsigned long good, bad; } done[ACTIONS];
 	unsigned long lives, killed, grabbed;
+	unsigned long ring_good, ring_bad;	/* requests to rings */
 	struct stress_file files[FILES];
 	struct place at[PLACES];
-	struct region_note notes[WORKERS][REGIONS];
+	struct region_note notes[WORKERS][NOTES];
 	struct line lines[WORKERS];
 	int market[2];				/* descriptors passed from anybody to anybody */
 };
@@ -166,6 +170,13 @@ int stress_file_of(int fd);
 
 /** stress_count - add one to a counter in the table */
 void stress_count(unsigned long *counter);
+
+/** stress_note_begin, stress_note_end - what the checker shall look after, in @slot (0 to NOTES - 1) */
+void stress_note_begin(int worker, int slot, int file, __u64 start, __u64 len);
+void stress_note_end(int worker, int slot);
+
+/** stress_foreign - index of the first byte that may not be in a file; -1 if there is none */
+ssize_t stress_foreign(const struct stress_file *file, const char *buf, ssize_t len);
 
 /** random_start - begin the sequence of one life */
 void random_start(struct random *rnd, int place, unsigned int life);
@@ -219,6 +230,34 @@ int context_fd(struct random *rnd);
 
 /** rdma_begin - this process is worker, or the child of worker, @worker; @tidy: closes all it opens */
 void rdma_begin(int worker, bool tidy);
+
+/* ring.c: the part of a worker that has fixed buffers */
+
+int act_open_ring(struct random *rnd);
+int act_close_ring(struct random *rnd);
+int act_unregister_buffer(struct random *rnd);
+int act_use_buffer(struct random *rnd);
+
+/** ring_register - make a random piece of a mapping a fixed buffer */
+int ring_register(struct random *rnd, const struct map *map);
+
+/** ring_keep - register a descriptor with the ring, in the place of the one before */
+int ring_keep(int fd);
+
+/** ring_end_of_file - give up all buffers that lie in @file */
+void ring_end_of_file(int file);
+
+/** ring_end - close the ring, if there is one */
+void ring_end(void);
+
+/** ring_begin - this process is worker @worker */
+void ring_begin(int worker);
+
+/** ring_make_source - make the file that is read into buffers in @file; 0 or a negative errno */
+int ring_make_source(int file);
+
+/** ring_unlink - remove it, and what @worker has written to */
+void ring_unlink(int worker, int file);
 
 /* breaker.c: what changes files */
 

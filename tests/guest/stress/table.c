@@ -172,6 +172,36 @@ int stress_file_of(int fd)
 	return -1;
 }
 
+void stress_note_end(int worker, int slot)
+{
+	struct region_note *note = &stress->notes[worker][slot];
+
+	__atomic_store_n(&note->live, false, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&note->gen, 1, __ATOMIC_SEQ_CST);
+}
+
+void stress_note_begin(int worker, int slot, int file, __u64 start, __u64 len)
+{
+	struct region_note *note = &stress->notes[worker][slot];
+
+	note->pid = getpid();
+	note->file = file;
+	note->start = start;
+	note->len = len;
+	__atomic_fetch_add(&note->gen, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&note->live, true, __ATOMIC_SEQ_CST);
+}
+
+ssize_t stress_foreign(const struct stress_file *file, const char *buf, ssize_t len)
+{
+	ssize_t i;
+
+	for (i = 0; i < len; i++)
+		if (buf[i] && buf[i] != file->letter && buf[i] != DONOR_FILL)
+			return i;
+	return -1;
+}
+
 /* Steele, Lea, Flood: SplitMix64 */
 static __u64 next(struct random *rnd)
 {

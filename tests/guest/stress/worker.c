@@ -216,6 +216,8 @@ static int act_let_go(struct random *rnd)
 		if (descs[i].fd < 0 || lease_see(descs[i].fd).state != LAYOUT_BREAKING)
 			continue;
 		regions_end_of_file(rnd, descs[i].file);
+		if (!child)
+			ring_end_of_file(descs[i].file);
 		ret = drop(descs[i].fd);
 		if (ret != -EINTR)
 			return ret;
@@ -290,6 +292,24 @@ static int act_serve(struct random *rnd)
 	map->writable = true;
 	ret = lease_take(desc->fd, 0, 0, all ? 0 : FILE_MAX / 2, -1);
 	return ret ? ret : region_serve(rnd, map);
+}
+
+/*
+ * Fixed buffers, see ring.c
+ */
+
+static int act_register_buffer(struct random *rnd)
+{
+	struct map *map = &maps[pick(rnd, MAPS)];
+
+	return map->addr ? ring_register(rnd, map) : SKIPPED;
+}
+
+static int act_keep(struct random *rnd)
+{
+	struct desc *desc = some_desc(rnd);
+
+	return desc ? ring_keep(desc->fd) : SKIPPED;
 }
 
 /*
@@ -423,6 +443,13 @@ static const struct action actions[] = {
 	{ "reregister", act_rereg, 2, false, FINE() },
 	{ "connect", act_connect, 6, false, FINE(-EIO, -EINVAL, -ETIMEDOUT) },
 	{ "aim", act_aim, 12, false, FINE() },
+	{ "open a ring", act_open_ring, 6, false, FINE() },
+	{ "close a ring", act_close_ring, 1, false, FINE() },
+	{ "register a buffer", act_register_buffer, 16, false,
+	  FINE(-EOPNOTSUPP, -EAGAIN, -EIO, -EFAULT) },
+	{ "unregister a buffer", act_unregister_buffer, 2, false, FINE(-EIO) },
+	{ "use a buffer", act_use_buffer, 16, false, FINE(-EIO, -EBUSY) },
+	{ "let a ring keep a file", act_keep, 2, false, FINE(-EIO) },
 	{ "change a file", act_break, 9, true, NULL },
 	{ "write", act_write, 5, true, NULL },
 	{ "fsync", act_sync, 4, true, NULL },
@@ -534,6 +561,7 @@ static void end_in_order(struct random *rnd)
 		act_deregister(rnd);
 	}
 	contexts_end(rnd);
+	ring_end();
 	if (!shared) {
 		stress_count(&stress->looked[CHECK_VMPIN]);
 		/* a dead context is torn down by and by */
@@ -578,6 +606,7 @@ void worker_run(int worker)
 	/* the first is always one of those whose pins can be counted in the end */
 	alone = chance(&rnd, 30) || !worker;
 	rdma_begin(worker, alone);
+	ring_begin(worker);
 	live(&rnd, 20 + pick(&rnd, STEPS));
 	if (alone || chance(&rnd, 50))
 		end_in_order(&rnd);
