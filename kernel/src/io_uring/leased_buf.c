@@ -422,9 +422,9 @@ static ssize_t io_leased_write(struct io_leased_buf *lb, struct kiocb *kiocb,
 static struct page *io_leased_alloc(size_t len, unsigned int *order)
 {
 	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN;
-	struct page *page = NULL;
+	struct page *page;
 
-	for (*order = get_order(len); *order && !page; (*order)--) {
+	for (*order = get_order(len); *order; (*order)--) {
 		page = alloc_pages(gfp, *order);
 		if (page)
 			return page;
