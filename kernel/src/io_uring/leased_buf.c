@@ -87,21 +87,35 @@ static void io_leased_revoke_pin(struct leased_pin *pin, void *priv)
 	longterm_pin_drop(&lb->pin, true);
 }
 
+/* Pairs with the gets in io_leased_invalidate(). */
+static void io_leased_shut_end(struct io_pin_owner *o)
+{
+	percpu_ref_put(&o->shut_ctx->refs);
+	longterm_pin_owner_put(&o->owner);
+}
+
+static bool io_leased_shut_again(struct io_pin_owner *o)
+{
+	bool again;
+
+	spin_lock(&o->lock);
+	/* its close does the rest, and waits for us */
+	again = o->ctx;
+	if (again)
+		queue_delayed_work(io_leased_wq, &o->shut, o->interval);
+	spin_unlock(&o->lock);
+	o->interval = min(o->interval * 2, SHUT_INTERVAL_MAX);
+	return again;
+}
+
 static void io_leased_shut(struct work_struct *work)
 {
 	struct io_pin_owner *o = container_of(work, struct io_pin_owner,
 					      shut.work);
-	struct io_ring_ctx *ctx = o->shut_ctx;
 
-	/* its close does the rest, and waits for us */
-	if (!percpu_ref_is_dying(&ctx->refs) && !io_ring_ctx_shut(ctx)) {
-		queue_delayed_work(io_leased_wq, &o->shut, o->interval);
-		o->interval = min(o->interval * 2, SHUT_INTERVAL_MAX);
-		return;
-	}
-	percpu_ref_put(&ctx->refs);
-	/* Pairs with the get in io_leased_invalidate() */
-	longterm_pin_owner_put(&o->owner);
+	if (percpu_ref_is_dying(&o->shut_ctx->refs) ||
+	    io_ring_ctx_shut(o->shut_ctx) || !io_leased_shut_again(o))
+		io_leased_shut_end(o);
 }
 
 static void io_leased_invalidate(struct longterm_pin_owner *owner)
@@ -173,6 +187,8 @@ void io_leased_ring_close(struct io_ring_ctx *ctx)
 	spin_lock(&o->lock);
 	o->ctx = NULL;
 	spin_unlock(&o->lock);
+	if (cancel_delayed_work(&o->shut))
+		io_leased_shut_end(o);
 	longterm_pin_owner_detach(&o->owner);
 	longterm_pin_owner_put(&o->owner);
 }
@@ -180,6 +196,32 @@ void io_leased_ring_close(struct io_ring_ctx *ctx)
 /*
  * Registration
  */
+
+/**
+ * io_leased_wanted - is a buffer that GUP has refused one for a layout lease?
+ * @iov: the buffer
+ * @error: what GUP has said
+ *
+ * GUP says EOPNOTSUPP of memory in a file on FS-DAX, but not if it has pinned
+ * other memory before that.
+ *
+ * Context: process context; takes mmap_lock.
+ */
+bool io_leased_wanted(const struct iovec *iov, int error)
+{
+	unsigned long addr = (unsigned long)iov->iov_base;
+	struct vm_area_struct *vma;
+	bool found = false;
+
+	if (error != -EFAULT)
+		return error == -EOPNOTSUPP;
+	mmap_read_lock(current->mm);
+	VMA_ITERATOR(vmi, current->mm, addr);
+	for_each_vma_range(vmi, vma, addr + iov->iov_len)
+		found |= vma_is_fsdax(vma);
+	mmap_read_unlock(current->mm);
+	return found;
+}
 
 static int io_leased_pin(struct io_leased_buf *lb,
 			 struct longterm_pin_owner *owner, unsigned long addr,
@@ -418,10 +460,14 @@ static ssize_t io_leased_write(struct io_leased_buf *lb, struct kiocb *kiocb,
 	return ret;
 }
 
-/* Pages in one piece, as many as there are, for up to @len bytes. */
+/*
+ * Pages in one piece, as many as there are, for up to @len bytes.  Compound ones:
+ * whom they are given to may take references to any of them.
+ */
 static struct page *io_leased_alloc(size_t len, unsigned int *order)
 {
-	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN;
+	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_COMP | __GFP_NORETRY |
+			  __GFP_NOWARN;
 	struct page *page;
 
 	for (*order = get_order(len); *order; (*order)--) {
@@ -442,6 +488,8 @@ static ssize_t io_leased_copied(struct io_kiocb *req, struct kiocb *kiocb,
 	unsigned int order;
 	struct page *page;
 
+	if (!iov_iter_count(iter))
+		return 0;
 	page = io_leased_alloc(min(iov_iter_count(iter), COPY_MAX), &order);
 	if (!page)
 		return -ENOMEM;

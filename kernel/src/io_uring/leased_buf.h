@@ -27,6 +27,7 @@ struct io_leased_buf {
 
 #ifdef CONFIG_LAYOUT_LEASE
 
+bool io_leased_wanted(const struct iovec *iov, int error);
 int io_leased_buf_register(struct io_ring_ctx *ctx, const struct iovec *iov,
 			   struct io_mapped_ubuf **pimu);
 void io_leased_buf_free(struct io_leased_buf *lb);
@@ -38,6 +39,11 @@ ssize_t io_leased_rw(struct io_kiocb *req, struct kiocb *kiocb,
 void io_leased_done(struct io_kiocb *req);
 
 #else
+
+static inline bool io_leased_wanted(const struct iovec *iov, int error)
+{
+	return false;
+}
 
 static inline int io_leased_buf_register(struct io_ring_ctx *ctx,
 					 const struct iovec *iov,
