@@ -12,6 +12,7 @@
 
 #include "flayout.h"
 #include "json.h"
+#include "printable.h"
 
 struct finding {
 	const char *name;
@@ -91,7 +92,9 @@ static void print_text(const struct check *check, bool quiet)
 
 		if (quiet && f->level == CHECK_FIT)
 			continue;
-		printf("%-8s %s: %s\n", levels[f->level], f->name, f->text);
+		printf("%-8s %s: ", levels[f->level], f->name);
+		print_name(f->text);
+		putchar('\n');
 		if (f->advice)
 			printf("         %s\n", f->advice);
 	}

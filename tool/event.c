@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "json.h"
+#include "printable.h"
 
 /* A saved trace has no time of day, but seconds since boot. */
 #define YEAR_SECONDS	(365 * 24 * 3600)
@@ -31,6 +32,26 @@ static void format_time(char *text, size_t size, const struct event *event,
 	snprintf(text, size, "%s.%06ld%s", date, usec, json ? "Z" : "");
 }
 
+static void print_file(const struct event *event)
+{
+	putchar(' ');
+	if (event->path && *event->path)
+		print_name(event->path);
+	else
+		printf("%" PRIu64 ":%" PRIu64 " inode %" PRIu64,
+		       event->file.dev_major, event->file.dev_minor,
+		       event->file.ino);
+}
+
+static void print_process(const struct event *event)
+{
+	if (!event->pid)
+		return;
+	printf(" by ");
+	print_name(*event->comm ? event->comm : "?");
+	printf(" (%" PRIu64 ")", event->pid);
+}
+
 static void print_text(const struct event *event)
 {
 	char time[64];
@@ -47,15 +68,8 @@ static void print_text(const struct event *event)
 	if (event->has_pins)
 		printf(" pins %" PRIu64, event->pins);
 	printf(" pages %" PRIu64, event->pages);
-	if (event->path && *event->path)
-		printf(" %s", event->path);
-	else
-		printf(" %" PRIu64 ":%" PRIu64 " inode %" PRIu64,
-		       event->file.dev_major, event->file.dev_minor,
-		       event->file.ino);
-	if (event->pid)
-		printf(" by %s (%" PRIu64 ")", *event->comm ? event->comm : "?",
-		       event->pid);
+	print_file(event);
+	print_process(event);
 	putchar('\n');
 }
 

@@ -22,17 +22,20 @@
 void facts_find(struct file_facts *facts, const char *path)
 {
 	struct statx stx;
+	uint64_t mount_id;
 
 	memset(facts, 0, sizeof(*facts));
 	facts->path = path;
-	if (stat(path, &facts->st) || statx(AT_FDCWD, path, 0, 0, &stx))
+	if (stat(path, &facts->st) || statx(AT_FDCWD, path, 0, STATX_MNT_ID, &stx))
 		err(exit_failure, "%s", path);
 	facts->id = file_id_of_stat(&facts->st);
 	facts->dax = stx.stx_attributes & STATX_ATTR_DAX;
 	facts->immutable = stx.stx_attributes & STATX_ATTR_IMMUTABLE;
 	facts->append_only = stx.stx_attributes & STATX_ATTR_APPEND;
-	facts->mounted = mount_find(&facts->mount, facts->id.dev_major,
-				    facts->id.dev_minor);
+	/* A device may be mounted twice, read-only only once. */
+	mount_id = stx.stx_mask & STATX_MNT_ID ? stx.stx_mnt_id : 0;
+	facts->mounted = mount_find(&facts->mount, mount_id,
+				    facts->id.dev_major, facts->id.dev_minor);
 }
 
 void facts_free(struct file_facts *facts)

@@ -3,9 +3,11 @@
 #include "flayout.h"
 
 #include <err.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "system.h"
 
@@ -73,10 +75,26 @@ static int global_options(int argc, char **argv)
 	return 2;
 }
 
+/*
+ * Of those that are closed, so that no file of ours gets their numbers: "hold"
+ * leaves them to the command, which would write into a leased file.  They are
+ * opened the wrong way round, so that using them fails as before.
+ */
+static void open_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			exit(EXIT_NO_ANSWER);	/* with no place for a message */
+	}
+}
+
 int main(int argc, char **argv)
 {
-	int taken = global_options(argc, argv);
+	int taken;
 
+	open_standard_files();
+	taken = global_options(argc, argv);
 	argc -= taken;
 	argv += taken;
 	if (argc < 2)

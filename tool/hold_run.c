@@ -290,6 +290,8 @@ int hold_run(struct hold *hold)
 
 	for (int i = 0; i < hold->nr_files; i++)
 		open_held_file(&hold->files[i]);
+	/* Ignored, as we may have inherited it, it would take the child's status. */
+	signal(SIGCHLD, SIG_DFL);
 	block_signals(&blocked, &old);
 	signal_fd = signalfd(-1, &blocked, SFD_CLOEXEC);
 	if (signal_fd < 0)

@@ -94,3 +94,10 @@ bool holder_has(const struct holder *holder, const struct layout_record *lease)
 		return !strcmp(holder->path, lease->path);
 	return holder->lease == lease->lease;
 }
+
+bool holder_surely_has(const struct holder *holder,
+		       const struct layout_record *lease)
+{
+	return holder_has(holder, lease) &&
+		(holder->fd != HOLDER_MAPS || holder->pid == lease->pid);
+}

@@ -32,7 +32,14 @@ struct holders {
 void holders_load(struct holders *holders, uint64_t pid);
 void holders_free(struct holders *holders);
 
-/* For HOLDER_MAPS by path, which is all there is to go by. */
+/* For HOLDER_MAPS by path, which is all that the kernel tells of it there. */
 bool holder_has(const struct holder *holder, const struct layout_record *lease);
+
+/*
+ * The same, for those who act or judge: there may be several leases of one path,
+ * so HOLDER_MAPS must be the process that the table names for the lease.
+ */
+bool holder_surely_has(const struct holder *holder,
+		       const struct layout_record *lease);
 
 #endif

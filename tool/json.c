@@ -4,10 +4,12 @@
 
 #include <err.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "flayout.h"
 #include "leases.h"
+#include "printable.h"
 #include "system.h"
 
 void json_add(struct json_object *to, const char *key, struct json_object *value)
@@ -23,7 +25,15 @@ void json_add_number(struct json_object *to, const char *key, uint64_t value)
 
 void json_add_string(struct json_object *to, const char *key, const char *value)
 {
-	json_add(to, key, value && *value ? json_object_new_string(value) : NULL);
+	char *copy;
+
+	if (!value || !*value) {
+		json_add(to, key, NULL);
+		return;
+	}
+	copy = printable(value, true);
+	json_add(to, key, json_object_new_string(copy));
+	free(copy);
 }
 
 void json_add_bool(struct json_object *to, const char *key, bool value)

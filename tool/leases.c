@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 
 #include "flayout.h"
+#include "printable.h"
 #include "system.h"
 
 static struct file_id file_id_of_dev(dev_t dev)
@@ -113,7 +114,9 @@ static bool is_held_by(const struct layout_record *lease,
 	for (size_t i = 0; filter->holders && i < filter->holders->nr; i++) {
 		const struct holder *holder = &filter->holders->all[i];
 
-		if (holder->pid == filter->pid && holder_has(holder, lease))
+		if (holder->pid == filter->pid &&
+		    (filter->surely ? holder_surely_has(holder, lease) :
+				      holder_has(holder, lease)))
 			return true;
 	}
 	return lease->pid == filter->pid;
@@ -149,4 +152,66 @@ bool lease_wanted(const struct layout_table *table,
 		on_wanted_file(lease, filter) &&
 		on_wanted_device(lease, filter->device) &&
 		of_wanted_pid(table, lease, filter);
+}
+
+/* Does the path fit leases of the filter's files, but none that is surely held? */
+static bool is_unsure(const struct layout_table *table,
+		      const struct lease_filter *filter,
+		      const struct holder *holder)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < table->nr; i++) {
+		const struct layout_record *r = &table->records[i];
+
+		if (!is_lease(r) || !on_wanted_file(r, filter) ||
+		    !holder_has(holder, r))
+			continue;
+		if (holder_surely_has(holder, r))
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+static void tell_unsure(const struct holder *holder)
+{
+	char *path = printable(holder->path, false);
+
+	warnx("%s: process %" PRIu64 " holds a lease by a mapping; which one is not known, so none counts",
+	      path, holder->pid);
+	free(path);
+}
+
+/* The kernel lists leases one after another, those of a path need not be neighbours. */
+static bool told_before(const struct holders *holders, size_t nr)
+{
+	const struct holder *holder = &holders->all[nr];
+
+	for (size_t i = 0; i < nr; i++) {
+		if (holders->all[i].pid == holder->pid &&
+		    holders->all[i].fd == HOLDER_MAPS &&
+		    !strcmp(holders->all[i].path, holder->path))
+			return true;
+	}
+	return false;
+}
+
+bool leases_tell_unsure(const struct layout_table *table,
+			const struct lease_filter *filter)
+{
+	const struct holders *holders = filter->holders;
+	bool any = false;
+
+	for (size_t i = 0; i < holders->nr; i++) {
+		const struct holder *holder = &holders->all[i];
+
+		if (holder->pid != filter->pid || holder->fd != HOLDER_MAPS ||
+		    !is_unsure(table, filter, holder))
+			continue;
+		if (!told_before(holders, i))
+			tell_unsure(holder);
+		any = true;
+	}
+	return any;
 }

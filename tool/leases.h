@@ -56,6 +56,7 @@ struct lease_filter {
 	uint64_t id;
 	uint64_t pid;			/* who holds it, or pins under it */
 	const struct holders *holders;	/* all that @pid holds */
+	bool surely;			/* holder_surely_has(), not holder_has() */
 	const char *state;
 	const char *mode;
 	const struct file_id *device;	/* but for its inode number */
@@ -64,6 +65,13 @@ struct lease_filter {
 bool lease_wanted(const struct layout_table *table,
 		  const struct layout_record *lease,
 		  const struct lease_filter *filter);
+
+/*
+ * Warn of each file, of those of the filter, that its process holds a lease on by
+ * a mapping while the table does not name it for any; is there one?
+ */
+bool leases_tell_unsure(const struct layout_table *table,
+			const struct lease_filter *filter);
 
 /*
  * The device of a file system, its inode number zero: MAJ:MIN, a block device,

@@ -25,7 +25,8 @@ static char *unescaped(const char *word)
 }
 
 /* ID PARENT MAJ:MIN ROOT POINT OPTIONS [OPTIONAL]... - TYPE SOURCE OPTIONS */
-static bool parse_line(char *line, const char *device, struct mount *mount)
+static bool parse_line(char *line, uint64_t id, const char *device,
+		       struct mount *mount)
 {
 	char *words[NR_WORDS], *word, *more;
 
@@ -34,7 +35,7 @@ static bool parse_line(char *line, const char *device, struct mount *mount)
 		if (!words[i])
 			return false;
 	}
-	if (strcmp(words[2], device))
+	if (strcmp(words[2], device) || (id && strtoull(words[0], NULL, 10) != id))
 		return false;
 	while ((word = next_word(&line)) && strcmp(word, "-"))
 		;
@@ -46,19 +47,28 @@ static bool parse_line(char *line, const char *device, struct mount *mount)
 	return true;
 }
 
-bool mount_find(struct mount *mount, uint64_t dev_major, uint64_t dev_minor)
+/* @id 0: any mount of the device */
+static bool find(struct mount *mount, uint64_t id, const char *device)
 {
-	char *device = format_text("%" PRIu64 ":%" PRIu64, dev_major, dev_minor);
 	FILE *file = system_open("/proc/self/mountinfo");
 	bool found = false;
 	size_t size = 0;
 	char *line = NULL;
 
 	while (file && !found && getline(&line, &size, file) > 0)
-		found = parse_line(line, device, mount);
+		found = parse_line(line, id, device, mount);
 	if (file)
 		fclose(file);
 	free(line);
+	return found;
+}
+
+bool mount_find(struct mount *mount, uint64_t id, uint64_t dev_major,
+		uint64_t dev_minor)
+{
+	char *device = format_text("%" PRIu64 ":%" PRIu64, dev_major, dev_minor);
+	bool found = find(mount, id, device) || (id && find(mount, 0, device));
+
 	free(device);
 	return found;
 }
@@ -77,7 +87,7 @@ char *mount_point_of(uint64_t dev_major, uint64_t dev_minor)
 	struct mount mount;
 	char *point;
 
-	if (!mount_find(&mount, dev_major, dev_minor))
+	if (!mount_find(&mount, 0, dev_major, dev_minor))
 		return NULL;
 	point = mount.point;
 	mount.point = NULL;

@@ -13,8 +13,12 @@ struct mount {
 	char *options;		/* of mount and super block, separated by commas */
 };
 
-/* The first mount of the whole of a device, for mount_free(); false: not mounted here. */
-bool mount_find(struct mount *mount, uint64_t dev_major, uint64_t dev_minor);
+/*
+ * The mount of that number (STATX_MNT_ID) if it is one of the device, else the
+ * first one of the device; for mount_free().  false: not mounted here.
+ */
+bool mount_find(struct mount *mount, uint64_t id, uint64_t dev_major,
+		uint64_t dev_minor);
 void mount_free(struct mount *mount);
 
 /* Its mount point, to be freed, or NULL. */

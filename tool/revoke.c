@@ -24,6 +24,7 @@
 #include "columns.h"
 #include "leases.h"
 #include "options.h"
+#include "printable.h"
 #include "reach.h"
 
 struct revoke {
@@ -61,13 +62,16 @@ static void say(const struct revoke *revoke, const struct layout_record *lease)
 	if (revoke->quiet && !revoke->dry_run)
 		return;
 	size = human_size(lease->pages * sysconf(_SC_PAGESIZE));
-	printf("%s lease %" PRIu64 " on %s: %s, %s, %" PRIu64
-	       " registration%s of %s",
-	       revoke->dry_run ? "would revoke" : "revoked", lease->lease,
-	       lease->path, lease->mode, lease->state, lease->pins,
-	       lease->pins == 1 ? "" : "s", size);
-	if (lease->pid)
-		printf(", held by %s (%" PRIu64 ")", lease->comm, lease->pid);
+	printf("%s lease %" PRIu64 " on ",
+	       revoke->dry_run ? "would revoke" : "revoked", lease->lease);
+	print_name(lease->path);
+	printf(": %s, %s, %" PRIu64 " registration%s of %s", lease->mode,
+	       lease->state, lease->pins, lease->pins == 1 ? "" : "s", size);
+	if (lease->pid) {
+		printf(", held by ");
+		print_name(lease->comm);
+		printf(" (%" PRIu64 ")", lease->pid);
+	}
 	putchar('\n');
 	free(size);
 }
@@ -88,11 +92,29 @@ static const char *revoke_hint(int error)
 static bool revoke_on(int fd, uint64_t wanted, const char *path)
 {
 	__u64 id = wanted;
+	char *name;
+	int error;
 
 	if (!fcntl(fd, F_REVOKELAYOUT, &id) || errno == ENOENT)
 		return true;
-	warnx("%s: cannot revoke: %s", path, revoke_hint(errno));
+	error = errno;
+	name = printable(path, false);
+	warnx("%s: cannot revoke: %s", name, revoke_hint(error));
+	free(name);
 	return false;
+}
+
+static int reach(const struct revoke *revoke, const struct layout_record *lease)
+{
+	int fd = reach_lease(lease, &revoke->holders);
+	char *name;
+
+	if (fd >= 0)
+		return fd;
+	name = printable(lease->path, false);
+	warnx("lease %" PRIu64 ": cannot get at its file, %s", lease->lease, name);
+	free(name);
+	return -1;
 }
 
 static bool revoke_lease(const struct revoke *revoke,
@@ -102,12 +124,9 @@ static bool revoke_lease(const struct revoke *revoke,
 	int fd;
 
 	if (!revoke->dry_run) {
-		fd = reach_lease(lease, &revoke->holders);
-		if (fd < 0) {
-			warnx("lease %" PRIu64 ": cannot get at its file, %s",
-			      lease->lease, lease->path);
+		fd = reach(revoke, lease);
+		if (fd < 0)
 			return false;
-		}
 		done = revoke_on(fd, lease->lease, lease->path);
 		close(fd);
 	}
@@ -120,10 +139,13 @@ static int revoke_found(struct revoke *revoke)
 {
 	int status = EXIT_SUCCESS;
 	size_t found = 0;
+	bool unsure;
 
 	leases_load(&revoke->table, NULL);
 	holders_load(&revoke->holders, 0);
 	revoke->filter.holders = &revoke->holders;
+	revoke->filter.surely = true;
+	unsure = leases_tell_unsure(&revoke->table, &revoke->filter);
 	for (size_t i = 0; i < revoke->table.nr; i++) {
 		const struct layout_record *r = &revoke->table.records[i];
 
@@ -135,6 +157,8 @@ static int revoke_found(struct revoke *revoke)
 	}
 	if (!found && revoke->filter.id)
 		errx(exit_failure, "there is no lease %" PRIu64, revoke->filter.id);
+	if (unsure)
+		return EXIT_FAILURE;
 	if (!found)
 		errx(exit_failure, "process %" PRIu64 " has nothing to do with any lease",
 		     revoke->filter.pid);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "flayout.h"
+#include "printable.h"
 
 struct output {
 	struct libscols_table *out;
@@ -50,6 +51,19 @@ static void add_columns(struct libscols_table *out,
 	}
 }
 
+/* NULL for an empty one.  But for JSON the library escapes names itself. */
+static char *make_cell(const struct column *column, const struct row *row,
+		       const struct view *view)
+{
+	char *cell = column->cell(row, view), *copy;
+
+	if (!cell || !view->json)
+		return cell;
+	copy = printable(cell, true);
+	free(cell);
+	return copy;
+}
+
 static struct libscols_line *add_row(const struct output *o,
 				     struct libscols_line *parent,
 				     const struct row *row)
@@ -61,7 +75,7 @@ static struct libscols_line *add_row(const struct output *o,
 		err(exit_failure, "cannot make a line");
 	for (size_t i = 0; i < o->print->shown.nr; i++) {
 		const struct column *column = o->print->shown.columns[i];
-		char *cell = column->cell(row, &o->print->view);
+		char *cell = make_cell(column, row, &o->print->view);
 
 		if (cell && scols_line_refer_data(line, i, cell))
 			err(exit_failure, "cannot fill a line");

@@ -17,6 +17,7 @@
 #include "breaks.h"
 #include "facts.h"
 #include "json.h"
+#include "printable.h"
 #include "rows.h"
 
 struct shown_file {
@@ -137,17 +138,23 @@ static void print_blocks(const struct shown_file *file)
 	       "Huge entries:", blocks->huge, blocks->huge_wanted);
 }
 
+static void print_mount(const struct mount *mount)
+{
+	printf(", ");
+	print_name(mount->source);
+	printf("\n" LABEL "%s, mounted on ", "File system:", mount->type);
+	print_name(mount->point);
+}
+
 static void print_place(const struct file_facts *facts)
 {
-	printf(LABEL "%s\n", "File:", facts->path);
-	printf(LABEL "%" PRIu64 " on %" PRIu64 ":%" PRIu64 "%s%s\n", "Inode:",
-	       facts->id.ino, facts->id.dev_major, facts->id.dev_minor,
-	       facts->mounted ? ", " : "",
-	       facts->mounted ? facts->mount.source : "");
+	printf(LABEL, "File:");
+	print_name(facts->path);
+	printf("\n" LABEL "%" PRIu64 " on %" PRIu64 ":%" PRIu64, "Inode:",
+	       facts->id.ino, facts->id.dev_major, facts->id.dev_minor);
 	if (facts->mounted)
-		printf(LABEL "%s, mounted on %s\n", "File system:",
-		       facts->mount.type, facts->mount.point);
-	printf(LABEL "%s\n", "DAX:", facts->dax ? "yes" : "no");
+		print_mount(&facts->mount);
+	printf("\n" LABEL "%s\n", "DAX:", facts->dax ? "yes" : "no");
 }
 
 static void print_table(const struct shown_file *file)
@@ -164,8 +171,9 @@ static void print_table(const struct shown_file *file)
 static void print_holder(const struct holder *holder,
 			 const struct layout_record *lease)
 {
-	printf("  %s (%" PRIu64 ") holds lease %" PRIu64, holder->comm,
-	       holder->pid, lease->lease);
+	printf("  ");
+	print_name(holder->comm);
+	printf(" (%" PRIu64 ") holds lease %" PRIu64, holder->pid, lease->lease);
 	if (holder->fd == HOLDER_MAPS)
 		puts(" by a mapping");
 	else
@@ -204,6 +212,13 @@ static void print_break(const struct shown_file *file,
 	printf("; %u.%03u s left\n", facts.msecs / 1000, facts.msecs % 1000);
 }
 
+static void print_waiter(const struct waiter *waiter)
+{
+	printf("  ");
+	print_name(waiter->comm);
+	printf(" (%" PRIu64 ") waits for a break\n", waiter->pid);
+}
+
 static void print_breaks(const struct shown_file *file)
 {
 	puts("\nBreaks:");
@@ -212,8 +227,7 @@ static void print_breaks(const struct shown_file *file)
 			print_break(file, &file->table.records[i]);
 	}
 	for (size_t i = 0; i < file->waiters.nr; i++)
-		printf("  %s (%" PRIu64 ") waits for a break\n",
-		       file->waiters.all[i].comm, file->waiters.all[i].pid);
+		print_waiter(&file->waiters.all[i]);
 }
 
 static bool has_leases(const struct shown_file *file)

@@ -20,10 +20,10 @@ failed=0
 result() {
 	nr=$((nr + 1))
 	if [ "$1" -eq 0 ]; then
-		echo "ok $nr $2"
+		printf '%s\n' "ok $nr $2"
 	else
 		failed=$((failed + 1))
-		echo "not ok $nr $2"
+		printf '%s\n' "not ok $nr $2"
 	fi
 }
 
@@ -73,14 +73,15 @@ holds() {
 	does "$expected" "$text" hold "$@"
 }
 
-# does STATUS TEXT ARG...: flayout exits with STATUS and says TEXT anywhere; leases
-# are granted, as FAKE_* say.
+# does STATUS TEXT ARG...: flayout, started by $by if that is set, exits with STATUS
+# and says TEXT anywhere; leases are granted, as FAKE_* say.
 does() {
 	expected=$1 text=$2
 	shift 2
 	status=0
+	# shellcheck disable=SC2086 # $by is words
 	LD_PRELOAD=$FAKE_LEASE ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0 \
-		timeout 20 "$FLAYOUT" "$@" >"$work/out" 2>"$work/err" || status=$?
+		timeout 20 ${by-} "$FLAYOUT" "$@" >"$work/out" 2>"$work/err" || status=$?
 	ok=0
 	if [ "$status" -ne "$expected" ] ||
 	   ! echo . | cat - "$work/out" "$work/err" | grep -qF -- "$text"; then
@@ -130,6 +131,10 @@ golden wanted list --table table --state breaking --mode unbreak --device 259:1 
 golden lease list --table table --lease 10 -o ID,STATE -r
 golden watch watch --trace trace
 golden watch_json watch --trace trace --json -c 4
+golden watch_names watch --trace trace_names
+golden watch_names_json watch --trace trace_names --json
+golden names list --table table_names
+golden names_json list --table table_names --json -o COMMAND,PATH
 
 bad_table "line 1: bad or missing 'path'" "pin $pin"
 bad_table "line 1: bad or missing 'end'" \
@@ -199,6 +204,16 @@ holds 127 "No such file" "$file" -- /nonexistent
 holds 126 "Permission denied" "$file" -- "$file"
 # shellcheck disable=SC2016 # for the inner shell
 holds 7 "" "$file" -- sh -c 'trap "exit 7" TERM; kill -TERM $PPID; sleep 5 & wait'
+by="env --ignore-signal=CHLD"
+holds 3 "" "$file" -- sh -c 'exit 3'
+cp "$file" "$work/copy"
+for closed in '<&-' '>&-' '2>&-'; do
+	echo "exec \"\$@\" $closed" >"$work/closing"
+	by="sh $work/closing"
+	holds 0 "" "$file" -- sh -c 'echo X; echo X >&2; echo X >&0; true'
+	verify "... $closed: that was not written to the file" cmp "$file" "$work/copy"
+done
+unset by
 export FAKE_ERRNO=95
 holds 125 "use ext4 or XFS" "$file" -- true
 unset FAKE_ERRNO
@@ -238,7 +253,8 @@ leases=$root/proc/layout_leases
 
 does 0 "it would just happen: the file has no layout leases" --sysroot "$root" why "$file"
 lease 3 "$file" shared active 1 "$file" >"$leases"
-echo "pin lease=3 kind=rdma start=0 end=8192 pages=2 write=1 pid=51 comm=other path=/dev/x" >>"$leases"
+rest_of_pin="kind=rdma start=0 end=8192 pages=2 write=1 pid=51 comm=other path=/dev/x"
+echo "pin lease=3 $rest_of_pin" >>"$leases"
 does 1 "break 1 lease and wait until it is let go, 45 s" --sysroot "$root" why "$file"
 does 0 "no byte of the file would go" --sysroot "$root" why --size 16K "$file"
 does 1 "" --sysroot "$root" why --json "$file"
@@ -295,6 +311,63 @@ verify "revoke acts on the right files only" diff "$work/wanted" "$FAKE_REVOKED"
 export FAKE_ERRNO=13
 does 1 "only the owner of the file, or CAP_LEASE" --sysroot "$root" revoke "$file"
 unset FAKE_ERRNO FAKE_REVOKED
+
+# Process 52 holds one of two leases by a mapping, for which the kernel tells the path.
+mkdir "$root/proc/52"
+sed -i 's/ro,noatime/rw,noatime/' "$root/proc/self/mountinfo"
+printf 'lease - shared active 0 %s\n' "$file" >"$root/proc/52/file_pins"
+lease 3 "$file" shared active 1 "$file" >"$leases"
+echo "pin lease=3 $rest_of_pin" >>"$leases"
+lease 4 "$file" shared active 0 "$file" | sed 's/pid=50/pid=52/' >>"$leases"
+does 0 "would revoke lease 4" --sysroot "$root" revoke -n --pid 52
+result "$(grep -c "lease 3" "$work/out")" "... and not the one of another process"
+does 1 "it would revoke 1 lease" --sysroot "$root" why --pid 52 "$file"
+sed -i 's/pid=52/pid=50/' "$leases"
+unsure="$file: process 52 holds a lease by a mapping; which one is not known, so none counts"
+does 1 "$unsure" --sysroot "$root" revoke -n --pid 52
+result "$(wc -c <"$work/out")" "... and none is revoked"
+does 1 "$unsure" --sysroot "$root" why --pid 52 "$file"
+does 0 "" --sysroot "$root" list --pid 52 -n -r -d -o ID
+verify "list shows all that it may hold" [ "$(xargs <"$work/out")" = "3 4" ]
+
+# Names with control characters, and bytes that are no text.
+printf 'ser\033ver\n' >"$root/proc/50/comm"
+printf 'oth\033er\n' >"$root/proc/51/comm"
+lease 3 "$file" shared breaking 1 "$file" |
+	sed 's/comm=server/comm=ser\\033ver\\012/; s/$/\\012x\\377/' >"$leases"
+printf 'lease 5 shared active 2 %s\n' "$file" >"$root/proc/50/file_pins"
+does 1 '  ser\033ver\012 (50) holds lease 3' --sysroot "$root" why "$file"
+does 1 "" --sysroot "$root" why -J "$file"
+json /leases/0/path "$file
+x\377"
+does 0 '  ser\033ver (50) holds lease 3 as descriptor 5' --sysroot "$root" show "$file"
+does 0 '  oth\033er (51) waits' --sysroot "$root" show "$file"
+does 0 "would revoke lease 3 on $file\\012x\\377: shared, breaking, 1 registration of 1M, held by ser\\033ver\\012 (50)" \
+	--sysroot "$root" revoke -n --lease 3
+touch "$work/odd$(printf '\033')"
+does 0 "$work/odd\\033:" --sysroot "$root" why "$work/odd$(printf '\033')"
+does 0 "$work/odd\\033" --sysroot "$root" show "$work/odd$(printf '\033')"
+
+# On a DAX file, what the caller has pinned shares entries of 2 MiB with what would go.
+truncate -s 4M "$file"
+lease 3 "$file" shared active 1 "$file" >"$leases"
+echo "pin lease=3 $rest_of_pin" >>"$leases"
+does 0 "no lease of others" --sysroot "$root" why --pid 50 -s 8192 "$file"
+export FAKE_DAX=1
+does 2 "would fail with EDEADLK" --sysroot "$root" why --pid 50 -s 8192 "$file"
+does 0 "no lease of others" --sysroot "$root" why --pid 50 -s 2M "$file"
+unset FAKE_DAX
+
+# The device is mounted twice, and the path is below the second mount.
+mount_id=$(sed -n 's/^mnt_id:[^0-9]*//p' /proc/self/fdinfo/0 <"$file")
+sed -i "s/^30 \(.*\)rw,noatime/$mount_id \1rw,noatime/" "$root/proc/self/mountinfo"
+sed "s/^$mount_id /$((mount_id + 1)) /; s/rw,noatime/ro,noatime/; s/a.040b/c/" \
+	"$root/proc/self/mountinfo" >"$work/first"
+cat "$root/proc/self/mountinfo" >>"$work/first"
+mv "$work/first" "$root/proc/self/mountinfo"
+does 1 "would revoke 1 lease" --sysroot "$root" why "$file"
+does 0 "ext4, mounted on /mnt/a b" --sysroot "$root" show "$file"
+truncate -s 16K "$file"
 
 # Events out of a table that changes.
 (

@@ -188,10 +188,20 @@ static void parse_pairs(struct event *event, char *text)
 		parse_pair(event, key, value);
 }
 
+/* The last one in the line: the name of the process may have it, too. */
+static char *last_mark(char *line, const char *mark)
+{
+	char *last = NULL;
+
+	while ((line = strstr(line, mark)))
+		last = line++;
+	return last;
+}
+
 bool trace_parse(char *line, struct event *event)
 {
 	static const char mark[] = ": layout_lease_";
-	char *at = strstr(line, mark), *colon, *cpu, *time;
+	char *at = last_mark(line, mark), *colon, *cpu, *time;
 
 	if (!at)
 		return false;

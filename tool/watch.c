@@ -20,6 +20,7 @@
 
 #include "compare.h"
 #include "options.h"
+#include "printable.h"
 #include "system.h"
 #include "trace.h"
 
@@ -154,13 +155,24 @@ static const char *path_of(struct watch *watch, const struct event *event)
 	return path_in_table(watch, event->lease);
 }
 
+/* No line of an event begins so: it is indented. */
+static void tell_loss(const char *line)
+{
+	char *copy;
+
+	if (strncmp(line, "CPU:", 4) || !strstr(line, "EVENTS]"))
+		return;
+	copy = printable(line, false);
+	warnx("events were lost: %s", copy);
+	free(copy);
+}
+
 static void show_line(struct watch *watch, char *line)
 {
 	struct event event;
 	char *comm;
 
-	if (strstr(line, "LOST") && strstr(line, "EVENTS]"))
-		warnx("events were lost: %s", line);
+	tell_loss(line);
 	if (!trace_parse(line, &event))
 		return;
 	if (!watch->trace)

@@ -18,6 +18,7 @@
 #include "facts.h"
 #include "json.h"
 #include "options.h"
+#include "printable.h"
 #include "system.h"
 
 struct why {
@@ -56,7 +57,7 @@ static void help(void)
 static bool is_own(const struct why *why, const struct layout_record *lease)
 {
 	for (size_t i = 0; i < why->holders.nr; i++) {
-		if (holder_has(&why->holders.all[i], lease))
+		if (holder_surely_has(&why->holders.all[i], lease))
 			return true;
 	}
 	return false;
@@ -67,13 +68,19 @@ static bool in_the_way(const struct why *why, const struct layout_record *lease)
 	return is_lease_of(lease, &why->facts.id) && lease->end > why->start;
 }
 
-/* Does a pin under the lease reach what would go? */
+/*
+ * Does a pin of the caller's own lease reach what would go?  On a DAX file that
+ * are whole entries of the page cache, which the pin may share.
+ */
 static bool is_pinned(const struct why *why, const struct layout_record *lease)
 {
+	uint64_t entry = why->facts.dax ? HUGE_ENTRY : 1;
+	uint64_t start = why->start / entry * entry;
+
 	for (size_t i = 0; i < why->table.nr; i++) {
 		const struct layout_record *r = &why->table.records[i];
 
-		if (is_pin_of(r, lease) && r->end > why->start)
+		if (is_pin_of(r, lease) && r->end > start)
 			return true;
 	}
 	return false;
@@ -164,6 +171,17 @@ static void judge(struct why *why)
 		is_free(why);
 }
 
+static void load_own(struct why *why)
+{
+	struct lease_filter filter = {
+		.files = &why->facts.id, .nr_files = 1,
+		.pid = why->pid, .holders = &why->holders,
+	};
+
+	holders_load(&why->holders, why->pid);
+	leases_tell_unsure(&why->table, &filter);
+}
+
 static void find_out(struct why *why, const char *path)
 {
 	facts_find(&why->facts, path);
@@ -171,7 +189,7 @@ static void find_out(struct why *why, const char *path)
 		errx(exit_failure, "%s: only regular files have layout leases", path);
 	leases_load(&why->table, NULL);
 	if (why->pid)
-		holders_load(&why->holders, why->pid);
+		load_own(why);
 	why->seconds = break_time();
 	why->blockers = calloc(why->table.nr + 1, sizeof(*why->blockers));
 	if (!why->blockers)
@@ -183,10 +201,10 @@ static void print_blocker(const struct layout_record *lease)
 {
 	char *size = human_size(lease->pages * sysconf(_SC_PAGESIZE));
 
+	printf("  ");
+	print_name(lease->pid ? lease->comm : "somebody");
 	if (lease->pid)
-		printf("  %s (%" PRIu64 ")", lease->comm, lease->pid);
-	else
-		printf("  somebody");
+		printf(" (%" PRIu64 ")", lease->pid);
 	printf(" holds lease %" PRIu64 " (%s, %s) with %" PRIu64
 	       " registration%s of %s", lease->lease, lease->mode, lease->state,
 	       lease->pins, lease->pins == 1 ? "" : "s", size);
@@ -196,7 +214,8 @@ static void print_blocker(const struct layout_record *lease)
 
 static void print_text(const struct why *why)
 {
-	printf("%s: a truncate to %" PRIu64 " bytes: ", why->facts.path, why->start);
+	print_name(why->facts.path);
+	printf(": a truncate to %" PRIu64 " bytes: ", why->start);
 	if (why->error)
 		printf("it would fail with %s: ", why->error);
 	printf("%s.\n", why->reason);

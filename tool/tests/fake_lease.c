@@ -5,6 +5,7 @@
  *   FAKE_ERRNO  the errno that taking a lease fails with
  *   FAKE_STATE  LAYOUT_*: an event comes half a second after the lease was
  *               taken, and this is what F_GETLAYOUT says then
+ *   FAKE_DAX    if it is 1, every file is DAX
  *   FAKE_REVOKED  a file: the number of the lease, and that of the inode it was
  *               revoked on, are added to it
  */
@@ -89,6 +90,17 @@ int fcntl64(int fd, int command, ...)
 	if (command == F_REVOKELAYOUT)
 		return take_away(fd, arg);
 	return real(fd, command, arg);
+}
+
+int statx(int dir, const char *path, int flags, unsigned int mask, struct statx *stx)
+{
+	int (*real)(int dir, const char *path, int flags, unsigned int mask,
+		    struct statx *stx) = dlsym(RTLD_NEXT, "statx");
+	int ret = real(dir, path, flags, mask, stx);
+
+	if (env("FAKE_DAX"))
+		stx->stx_attributes |= STATX_ATTR_DAX;
+	return ret;
 }
 
 int fcntl(int fd, int command, ...)
