@@ -114,6 +114,9 @@ static int uverbs_revoke_mr(struct ib_umr_object *umr)
 	struct ib_mr *mr = umr->uobject.object;
 	int ret = -EOPNOTSUPP;
 
+	/* the device has refused to destroy it, and its context is gone */
+	if (!mr)
+		return -EIO;
 	if (mr->device->ops.revoke_user_mr)
 		ret = mr->device->ops.revoke_user_mr(mr);
 	if (ret == -EOPNOTSUPP)
@@ -376,5 +379,7 @@ int uverbs_lease_init(void)
  */
 void uverbs_lease_cleanup(void)
 {
+	/* a reference's last callback queues a teardown */
+	rcu_barrier();
 	destroy_workqueue(uverbs_teardown_wq);
 }
