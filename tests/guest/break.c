@@ -6,7 +6,9 @@
  * breaker is another process, which does not hold the lease.
  */
 #include <errno.h>
+#include <linux/fs.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "kselftest_harness.h"
@@ -83,6 +85,27 @@ TEST_F(brk, a_refused_operation_changes_nothing)
 	EXPECT_EQ(a.st_mtim.tv_sec, b.st_mtim.tv_sec);
 	EXPECT_EQ(a.st_mtim.tv_nsec, b.st_mtim.tv_nsec);
 	EXPECT_TRUE(rig_untouched(&self->rig));
+}
+
+/* While somebody waits for the lease the file is put out of his reach. */
+TEST_F_TIMEOUT(brk, what_has_become_immutable_meanwhile_stays, 60)
+{
+	static const peer_fn ways[] = { do_truncate, do_ftruncate, do_punch };
+	static const int marks[] = { FS_IMMUTABLE_FL, FS_APPEND_FL };
+	int before, after;
+
+	ASSERT_EQ(0, ioctl(self->fd, FS_IOC_GETFLAGS, &before));
+	for (unsigned int i = 0; i < ARRAY_SIZE(ways) * ARRAY_SIZE(marks); i++) {
+		ASSERT_EQ(0, lease_take(self->fd, 0, 0, 0, self->rig.event));
+		ASSERT_EQ(0, rig_start(&self->rig, ways[i / 2], MIB, MIB));
+		ASSERT_LT(0, lease_events(self->rig.event, LONG));
+		after = before | marks[i % 2];
+		ASSERT_EQ(0, ioctl(self->fd, FS_IOC_SETFLAGS, &after));
+		EXPECT_EQ(0, lease_drop(self->fd));
+		EXPECT_EQ(-EPERM, peer_result(&self->rig.other, LONG)) TH_LOG("%u", i);
+		EXPECT_TRUE(rig_untouched(&self->rig)) TH_LOG("%u", i);
+		ASSERT_EQ(0, ioctl(self->fd, FS_IOC_SETFLAGS, &before));
+	}
 }
 
 TEST_F(brk, denied_begins_anew_with_each_lease)

@@ -25,6 +25,20 @@
 
 #define AT		(5 * PAGE)	/* where the client writes, in the file */
 
+static int probe_begin(void)
+{
+	int ret = report_write(PROBE_EVENTS,
+			       "p:flayout_flush arch_wb_cache_pmem addr=%di size=%si");
+
+	return ret ? ret : report_write(PROBE, "1");
+}
+
+static void probe_end(void)
+{
+	report_write(PROBE, "0");
+	report_write(PROBE_EVENTS, "-:flayout_flush");
+}
+
 FIXTURE(durable)
 {
 	struct rig rig;
@@ -38,9 +52,7 @@ ON_DAX(durable);
 
 FIXTURE_SETUP(durable)
 {
-	ASSERT_EQ(0, report_write(PROBE_EVENTS,
-				  "p:flayout_flush arch_wb_cache_pmem addr=%di size=%si"));
-	ASSERT_EQ(0, report_write(PROBE, "1"));
+	ASSERT_EQ(0, probe_begin());
 	ASSERT_EQ(0, rig_open(&self->rig, variant->dir));
 	self->fd = self->rig.fd;
 	self->map = file_map(self->fd, RIG_SIZE);
@@ -52,8 +64,7 @@ FIXTURE_SETUP(durable)
 
 FIXTURE_TEARDOWN(durable)
 {
-	report_write(PROBE, "0");
-	report_write(PROBE_EVENTS, "-:flayout_flush");
+	probe_end();
 	if (self->mr)
 		ibv_dereg_mr(self->mr);
 	traffic_close(&self->traffic);
@@ -236,6 +247,48 @@ TEST_F(durable, pages_beside_the_pin_cost_nothing)
 	EXPECT_EQ(0, fsync(self->fd));
 	EXPECT_EQ(0, flushes(beside));
 	EXPECT_LE(0, flushes(physical(self->map)));
+}
+
+FIXTURE(shared)
+{
+	struct rig rig;
+	char clone[FILE_PATH + 8];
+};
+
+ON_XFS_DAX(shared);
+
+FIXTURE_SETUP(shared)
+{
+	int fd;
+
+	ASSERT_EQ(0, probe_begin());
+	ASSERT_EQ(0, rig_open(&self->rig, variant->dir));
+	snprintf(self->clone, sizeof(self->clone), "%s.clone", self->rig.path);
+	ASSERT_EQ(0, fsync(self->rig.fd));
+	fd = file_open(self->clone, O_RDWR | O_CREAT);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ioctl(fd, FICLONE, self->rig.fd));
+	ASSERT_EQ(0, fsync(fd));
+	close(fd);
+}
+
+FIXTURE_TEARDOWN(shared)
+{
+	probe_end();
+	unlink(self->clone);
+	rig_close(&self->rig);
+}
+
+/* A lease moves shared blocks.  What was durable in the old place is so in the new one. */
+TEST_F(shared, what_a_lease_moves_stays_durable)
+{
+	char *map = file_map(self->rig.fd, RIG_SIZE);
+
+	ASSERT_NE(NULL, map);
+	ASSERT_LE(0, flushes(0));
+	ASSERT_EQ(0, lease_take_all(self->rig.fd));
+	EXPECT_EQ(RIG_FILL, *(volatile char *)(map + AT));
+	EXPECT_LE(1, flushes(physical(map + AT)));
 }
 
 TEST_HARNESS_MAIN

@@ -277,6 +277,40 @@ TEST_F(pin, read_only_mapping_of_a_hole_is_enxio)
 	EXPECT_EQ(0, lease_see(self->fd).pinned_pages);
 }
 
+/* A single page: it is not mapped as a large hole is. */
+TEST_F(pin, so_is_a_small_hole)
+{
+	char *map = mmap(NULL, RIG_SIZE, PROT_READ, MAP_SHARED, self->fd, 0);
+	const __u64 at = 2 * MIB + PAGE;
+
+	ASSERT_NE(MAP_FAILED, map);
+	ASSERT_EQ(0, punch(self->fd, at, PAGE));
+	ASSERT_EQ(0, lease_take_all(self->fd));
+	EXPECT_EQ(-ENXIO, mr_try(&self->nic, map + at, PAGE, MR_READER));
+	EXPECT_EQ(-ENXIO, mr_try(&self->nic, map, RIG_SIZE, MR_READER));
+	EXPECT_EQ(0, mr_try(&self->nic, map, at, MR_READER));
+	EXPECT_EQ(0, mr_try(&self->nic, map + at + PAGE, PAGE, MR_READER));
+	EXPECT_EQ(0, lease_see(self->fd).pins);
+}
+
+/* Who may only read the file may let devices read it, too. */
+TEST_F(pin, through_a_description_for_reading)
+{
+	int fd = file_open(self->rig.path, O_RDONLY);
+	char *map;
+
+	ASSERT_LE(0, fd);
+	map = mmap(NULL, RIG_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	EXPECT_EQ(-EOPNOTSUPP, mr_try(&self->nic, map, RIG_SIZE, MR_READER));
+	ASSERT_EQ(0, lease_take_all(fd));
+	EXPECT_EQ(0, mr_try(&self->nic, map, RIG_SIZE, MR_READER));
+	EXPECT_EQ(-EFAULT, mr_try(&self->nic, map, PAGE, MR_SERVER));
+	ASSERT_EQ(0, punch(self->fd, 2 * MIB, PAGE));
+	EXPECT_EQ(-ENXIO, mr_try(&self->nic, map + 2 * MIB, PAGE, MR_READER));
+	close(fd);
+}
+
 TEST_F(pin, read_only_mapping_of_an_unwritten_extent_is_enxio)
 {
 	char *map = mmap(NULL, RIG_SIZE + 2 * MIB, PROT_READ, MAP_SHARED, self->fd, 0);

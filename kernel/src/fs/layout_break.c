@@ -275,9 +275,9 @@ static int layout_meet(struct inode *inode, struct file *filp, u64 start,
 static bool layout_pins_in_way(struct file_layout *lease, u64 start, u64 end)
 {
 	if (IS_DAX(lease->inode)) {
-		start = round_down(start, SZ_2M);
-		end = end > LAYOUT_EOF - SZ_2M ? LAYOUT_EOF :
-						 round_up(end, SZ_2M);
+		start = round_down(start, DAX_ENTRY_SIZE);
+		end = end > LAYOUT_EOF - DAX_ENTRY_SIZE ?
+			LAYOUT_EOF : round_up(end, DAX_ENTRY_SIZE);
 	}
 	return layout_pinned(lease, start, end);
 }

@@ -39,6 +39,12 @@
 #include <linux/workqueue.h>
 #include <uapi/linux/layout_lease.h>
 
+/*
+ * The largest DAX entry: the DAX page cache drops an entry as a whole.  2 MiB,
+ * but where pages are large.
+ */
+#define DAX_ENTRY_SIZE	max_t(u64, SZ_2M, PMD_SIZE)
+
 /**
  * enum lease_phase - the life of a lease
  * @LEASE_GRANTING: on the list, not yet promised to anybody: operations in

@@ -126,10 +126,17 @@ static const char *state_name(const struct file_layout *lease)
 	case LAYOUT_DRAINING:
 		return "draining";
 	case LAYOUT_REVOKED:
-		return "revoked";
+		/* an obstacle until its pins are gone; then it is not listed */
+		return "breaking";
 	default:
 		return "active";
 	}
+}
+
+/* Is the rest in vain?  A record that did not fit is made anew. */
+static bool report_is_over(struct seq_file *m)
+{
+	return seq_has_overflowed(m) || fatal_signal_pending(current);
 }
 
 /*
@@ -167,7 +174,7 @@ static int show_pins(struct seq_file *m, struct file_layout *lease)
 	snap = layout_snapshot_pins(lease, &nr);
 	if (IS_ERR(snap))
 		return PTR_ERR(snap);
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < nr && !report_is_over(m); i++)
 		show_pin(m, lease, &snap[i]);
 	layout_snapshot_free(snap, nr);
 	return 0;
@@ -266,6 +273,8 @@ static int show_owned(struct seq_file *m, struct longterm_pin_owner *owner,
 	int found = 0;
 
 	list_for_each_entry(lease, &layouts, published) {
+		if (report_is_over(m))
+			break;
 		snap = layout_snapshot_pins(lease, &nr);
 		if (IS_ERR(snap))
 			return PTR_ERR(snap);
@@ -291,7 +300,8 @@ static int show_context(struct seq_file *m, struct task_struct *task,
 
 	if (ret <= 0)
 		return ret;
-	for (; fd >= 0; fd = task_fd_of(task, owner->file, fd + 1)) {
+	for (; fd >= 0 && !report_is_over(m);
+	     fd = task_fd_of(task, owner->file, fd + 1)) {
 		seq_printf(m, "ctx %d %s ", fd, owner->ops->kind);
 		seq_file_path(m, owner->file, ESCAPED);
 		seq_putc(m, '\n');
@@ -330,15 +340,16 @@ static void show_lease_of(struct seq_file *m, struct file_layout *lease,
 
 static bool task_only_maps(struct task_struct *task, struct file_layout *lease)
 {
-	struct mm_struct *mm = get_task_mm(task);
+	struct mm_struct *mm;
 	bool maps;
 
+	/* not referenced: its mappings would outlive the process, and the file them */
+	mm = task->flags & PF_KTHREAD ? NULL : READ_ONCE(task->mm);
 	if (!mm)
 		return false;
 	i_mmap_lock_read(lease->inode->i_mapping);
 	maps = mm_maps_file(mm, lease->c.flc_file, lease->inode->i_mapping);
 	i_mmap_unlock_read(lease->inode->i_mapping);
-	mmput_async(mm);
 	return maps;
 }
 

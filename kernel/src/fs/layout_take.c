@@ -19,9 +19,6 @@
 
 #include <trace/events/layout_lease.h>
 
-/* The largest DAX entry: the DAX page cache drops an entry as a whole. */
-#define DAX_ENTRY_SIZE	((u64)SZ_2M)
-
 static atomic64_t layout_last_id;
 
 /*
@@ -335,21 +332,24 @@ static int layout_drain_begin(struct file_layout *lease, bool nonblock)
 static int layout_drain(struct file_layout *lease)
 {
 	struct file_lock_context *ctx = lease->ctx;
+	bool revoked;
 	int ret;
 
 	ret = wait_event_interruptible(lease->wait, layout_drained(lease));
 	spin_lock(&ctx->flc_lock);
 	lease->draining = false;
-	if (lease->phase != LEASE_GRANTED) {
-		/* a signal may have come before the last pin is revoked */
-		ret = layout_drained(lease) ? 0 : ret;
-	} else if (!lease->nr_pins) {
+	revoked = lease->phase != LEASE_GRANTED;
+	if (!revoked && !lease->nr_pins) {
 		/* nobody may pin under it between here and layout_unlink() */
 		lease->draining = true;
 		ret = 1;
 	}
 	spin_unlock(&ctx->flc_lock);
-	return ret;
+	if (!revoked)
+		return ret;
+	/* a signal may have come first, but there is no lease to return to */
+	wait_event(lease->wait, layout_drained(lease));
+	return 0;
 }
 
 /**

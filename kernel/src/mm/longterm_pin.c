@@ -169,7 +169,8 @@ static int walk_stand(struct pin_walk *walk, struct vm_area_struct *vma,
 {
 	int error;
 
-	if (!(vma->vm_flags & VM_SHARED))
+	/* a shared mapping of what is open for reading is not VM_SHARED */
+	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EOPNOTSUPP;
 	error = walk_become_leased(walk);
 	if (!error)
@@ -243,6 +244,22 @@ static long walk_batch(struct pin_walk *walk, struct vm_area_struct *vma,
 }
 
 /*
+ * Is a hole mapped there?  GUP-fast does not say so of a single zero page, which
+ * DAX maps as special.  mmap_lock is held.
+ */
+static bool walk_on_hole(unsigned long addr)
+{
+	struct page *page;
+	bool zero;
+
+	if (get_user_pages(addr, 1, FOLL_NOFAULT, &page) != 1)
+		return false;
+	zero = is_zero_page(page);
+	put_page(page);
+	return zero;
+}
+
+/*
  * Fault the rest of the mapping in.  mmap_lock is held; *locked says whether it
  * still is on return.  Blocks are allocated as for any write if the mapping can
  * be written.
@@ -253,6 +270,8 @@ static int walk_fault_in(struct pin_walk *walk, struct vm_area_struct *vma,
 	bool write = vma->vm_flags & VM_WRITE;
 	long ret;
 
+	if (!write && walk_on_hole(walk->addr))
+		return -ENXIO;
 	if (++walk->misses > MAX_MISSES)
 		return -EFAULT;
 	if (fatal_signal_pending(current))
@@ -385,7 +404,7 @@ int longterm_pin_user_pages(struct longterm_pin *pin,
 {
 	struct pin_walk walk = {
 		.pin = pin,
-		.addr = addr & PAGE_MASK,
+		.addr = untagged_addr(addr) & PAGE_MASK,
 		.left = npages,
 		.max_segment = max_segment,
 	};
