@@ -20,17 +20,26 @@ static void set_timer(struct flayout *fl, int ms)
 	timerfd_settime(fl->timer_fd, 0, &time, NULL);
 }
 
+/*
+ * In milliseconds.  Who waits for us is to get the file soon.  But not everybody
+ * waits: an operation with O_NONBLOCK, or of an NFS client, is tried again after a
+ * moment, and would find a lease for ever if ours were back by then.
+ */
+static const struct { int first, last; } pauses[] = {
+	[TIMER_IDLE]   = { 0, 0 },
+	[TIMER_LET_GO] = { PAUSE_FIRST_MS, PAUSE_LAST_MS },
+	[TIMER_RETAKE] = { 1000, 4000 },
+};
+
 /* Pauses grow while the same thing is tried again and again. */
 void fl_timer_use(struct flayout *fl, enum timer_use use)
 {
 	if (fl->timer_fd < 0)
 		return;
-	if (use == TIMER_IDLE)
-		fl->pause_ms = 0;
-	else if (use == fl->timer_use)
-		fl->pause_ms = fl_longer_pause(fl->pause_ms);
+	if (use == fl->timer_use)
+		fl->pause_ms = fl_longer_pause(fl->pause_ms, pauses[use].last);
 	else
-		fl->pause_ms = PAUSE_FIRST_MS;
+		fl->pause_ms = pauses[use].first;
 	fl->timer_use = use;
 	set_timer(fl, fl->pause_ms);
 }

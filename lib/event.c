@@ -58,17 +58,32 @@ static void note_revoked(struct flayout *fl, const struct flayout_status *now)
 	fl->shrunk = false;
 }
 
-void fl_events_gather(struct flayout *fl)
+/*
+ * To change a lease in place leaves its number as it is.  If there is another one
+ * now, or none, it was revoked before TAKE, which sweeps away all trace of that.
+ */
+static void note_replaced(struct flayout *fl, uint64_t held, uint64_t now)
+{
+	if (!held || now == held || fl->events.revoked_id >= held)
+		return;
+	fl->events.revoked_id = held;
+	fl->events.revoked_due = true;
+	if (!now)
+		fl->leased = fl->shrunk = false;
+}
+
+uint64_t fl_events_gather(struct flayout *fl)
 {
 	struct flayout_status now;
 
 	if (fl_kernel_get(fl->fd, &now))
-		return;
+		return 0;
 	if (now.id)
 		fl->events.lease_id = now.id;
 	note_denied(&fl->events, now.denied);
 	note_break(&fl->events, &now);
 	note_revoked(fl, &now);
+	return now.state == FLAYOUT_STATE_REVOKED ? 0 : now.id;
 }
 
 /* A lease was taken: its denials are counted from 0, a break of it is a new one. */
@@ -77,7 +92,13 @@ void fl_events_restart(struct flayout *fl)
 	fl->events.denied_told = 0;
 	fl->events.break_told = nothing;
 	fl->events.break_due = false;
-	fl_events_gather(fl);
+}
+
+void fl_events_compare(struct flayout *fl, uint64_t held)
+{
+	uint64_t now = fl_events_gather(fl);
+
+	note_replaced(fl, held, now);
 	/* The news may have been read off the descriptor by another thread before. */
 	if (due(&fl->events))
 		signal_again(fl);

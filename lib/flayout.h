@@ -68,11 +68,12 @@ const char *flayout_message(const struct flayout *fl);
  * @fl: a handle without a file
  * @dirfd: where a relative @path begins, or AT_FDCWD
  * @path: a regular file
- * @oflags: as for open(2); O_CLOEXEC is added
+ * @oflags: as for open(2), but not O_APPEND; O_CLOEXEC is added
  * @mode: as for open(2)
  *
- * Return: 0; -EBUSY: the handle has a file; -EINVAL: no regular file; or what
- * open(2) says.
+ * Return: 0; -EBUSY: the handle has a file; -EINVAL: no regular file, or
+ * O_APPEND, with which no copy can be written back to its place; or what open(2)
+ * says.
  */
 int flayout_open(struct flayout *fl, int dirfd, const char *path, int oflags, mode_t mode);
 
@@ -146,8 +147,8 @@ int flayout_drop(struct flayout *fl, unsigned int flags);
  *
  * Ends the attached registrations in the range that is being broken, then
  * shrinks the lease off it: to what lies before the range or, if nothing is
- * registered there, behind it.  With no registration left on either side the
- * lease is dropped.  Never waits.
+ * registered there, behind it.  With no registration left on either side, or if
+ * the lease may not be taken any more, it is dropped.  Never waits.
  *
  * Return: 0, also if nothing is being broken; -EAGAIN: pins that are not
  * attached are in the way, or the break grew meanwhile: once more.
@@ -160,7 +161,8 @@ int flayout_let_go(struct flayout *fl);
  * @timeout_ms: how long to try, with growing pauses; 0: once; negative: for ever
  *
  * Registrations that flayout_let_go(), flayout_drop() or a revocation have ended
- * are made anew.
+ * are made anew.  After letting go, wait a second before: whose operation does not
+ * wait (O_NONBLOCK, NFS) comes again only then.
  *
  * Return: the number of registrations that could not be made anew (0: all
  * is as before); -EAGAIN: still being broken; -EINTR; or as flayout_lease().
@@ -323,8 +325,8 @@ int flayout_set_callbacks(struct flayout *fl, const struct flayout_callbacks *ca
  * flayout_dispatch - handle all that is due; to be called when flayout_fd() is readable
  * @fl: a handle with callbacks
  *
- * On a break: quiesce(), flayout_let_go(), then flayout_retake() again and again
- * with growing pauses (5 ms to 1 s), resumed().  Never waits.
+ * On a break: quiesce(), flayout_let_go(), after a second flayout_retake(), again
+ * and again with growing pauses (up to 4 s), resumed().  Never waits.
  *
  * Return: 0; -EBUSY: another thread, or a caller further up, is in it; -EINVAL:
  * no callbacks; -EBADF.

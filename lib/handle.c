@@ -125,19 +125,28 @@ void flayout_close(struct flayout *fl)
 	free_handle(fl);
 }
 
+/* A copy could not be written back to its place: pwrite() would append it. */
+static int fail_append(struct flayout *fl)
+{
+	return flayout_fail(fl, EINVAL, "O_APPEND: all that is written back would go to the end of the file");
+}
+
 /* Takes over @fd. */
 static int adopt_file(struct flayout *fl, int fd)
 {
+	int flags = fcntl(fd, F_GETFL);
 	struct stat st;
 	int ret = 0;
 
 	pthread_mutex_lock(&fl->lock);
 	if (fl->fd >= 0)
 		ret = flayout_fail(fl, EBUSY, "the handle has a file already");
-	else if (fstat(fd, &st))
+	else if (flags < 0 || fstat(fd, &st))
 		ret = fl_errno(fl, errno);
 	else if (!S_ISREG(st.st_mode))
 		ret = flayout_fail(fl, EINVAL, "only a regular file has a layout to lease");
+	else if (flags & O_APPEND)
+		ret = fail_append(fl);
 	else
 		fl->fd = fd;
 	pthread_mutex_unlock(&fl->lock);
@@ -154,6 +163,9 @@ int flayout_open(struct flayout *fl, int dirfd, const char *path, int oflags, mo
 		return -EINVAL;
 	if (!path)
 		return flayout_fail(fl, EINVAL, "a path is missing");
+	/* Before anything is created or truncated. */
+	if (oflags & O_APPEND)
+		return fail_append(fl);
 	fd = openat(dirfd, path, oflags | O_CLOEXEC, mode);
 	return fd < 0 ? fl_errno(fl, errno) : adopt_file(fl, fd);
 }

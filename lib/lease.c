@@ -45,20 +45,39 @@ static int fail_take(struct flayout *fl, int error)
 	return words ? flayout_fail(fl, error, words) : fl_errno(fl, error);
 }
 
-/* Both locks are held, so that no event of the old lease is taken for one of the new. */
-static int take(struct flayout *fl, struct range range)
+/*
+ * Another thread is in flayout_drop().  It depends on O_NONBLOCK being left alone,
+ * and what it writes down when it returns is that there is no lease.
+ */
+static int check_dropping(struct flayout *fl)
 {
-	int ret;
+	return fl->dropping ? flayout_fail(fl, EAGAIN, "another thread drops the lease") : 0;
+}
 
-	fl_events_gather(fl);
-	ret = fl_kernel_take(fl->fd, range, fl->flags & FLAYOUT_UNBREAK, fl->event_fd);
-	if (ret)
-		return fail_take(fl, -ret);
+static void taken(struct flayout *fl, struct range range)
+{
 	fl->leased = true;
 	fl->shrunk = range.start != fl->want.start || range.end != fl->want.end;
 	fl->pid = getpid();
 	fl_events_restart(fl);
-	return 0;
+}
+
+/* Both locks are held, so that no event of the old lease is taken for one of the new. */
+static int take(struct flayout *fl, struct range range)
+{
+	uint64_t held;
+	int ret = check_dropping(fl);
+
+	if (ret)
+		return ret;
+	held = fl_events_gather(fl);
+	if (!fl->leased)
+		held = 0;
+	ret = fl_kernel_take(fl->fd, range, fl->flags & FLAYOUT_UNBREAK, fl->event_fd);
+	if (!ret)
+		taken(fl, range);
+	fl_events_compare(fl, held);
+	return ret ? fail_take(fl, -ret) : 0;
 }
 
 static int fallback_mode(unsigned int flags)
@@ -77,19 +96,26 @@ static bool wants_fallback(const struct flayout *fl, unsigned int flags)
 }
 
 /* What is mapped cannot become something else below its user. */
-static int set_mode(struct flayout *fl, int mode)
+static int check_mode(struct flayout *fl, int mode)
 {
 	if (fl->mode != mode && !LIST_EMPTY(&fl->mappings))
 		return flayout_fail(fl, EBUSY, "unmap first: what is mapped would change");
-	fl->mode = mode;
 	return 0;
 }
 
+/* The mode comes last: in a fallback nobody hears of breaks of a lease that is left. */
 static int fall_back(struct flayout *fl)
 {
-	int ret = set_mode(fl, fallback_mode(fl->flags));
+	int mode = fallback_mode(fl->flags);
+	int ret = check_mode(fl, mode);
 
-	return ret || !fl->leased ? ret : fl_drop_now(fl);
+	if (!ret)
+		ret = check_dropping(fl);
+	if (!ret && fl->leased)
+		ret = fl_drop_now(fl);
+	if (!ret)
+		fl->mode = mode;
+	return ret;
 }
 
 static int take_or_fall_back(struct flayout *fl)
@@ -98,11 +124,11 @@ static int take_or_fall_back(struct flayout *fl)
 
 	if (wants_fallback(fl, fl->flags))
 		return fall_back(fl);
-	if (fl->mode != FLAYOUT_MODE_LEASE && !LIST_EMPTY(&fl->mappings))
-		return set_mode(fl, FLAYOUT_MODE_LEASE);
-	ret = take(fl, fl->want);
+	ret = check_mode(fl, FLAYOUT_MODE_LEASE);
 	if (!ret)
-		return set_mode(fl, FLAYOUT_MODE_LEASE);
+		ret = take(fl, fl->want);
+	if (!ret)
+		fl->mode = FLAYOUT_MODE_LEASE;
 	if (ret == -EOPNOTSUPP && fallback_mode(fl->flags))
 		return fall_back(fl);
 	return ret;
@@ -189,12 +215,6 @@ static int drop_waiting(struct flayout *fl)
 	return dropped(fl, ret);
 }
 
-/* Another thread's flayout_drop() depends on O_NONBLOCK being left alone. */
-static int check_dropping(struct flayout *fl)
-{
-	return fl->dropping ? flayout_fail(fl, EAGAIN, "another thread drops the lease") : 0;
-}
-
 int flayout_drop(struct flayout *fl, unsigned int flags)
 {
 	int ret = fl_check_open(fl);
@@ -233,9 +253,8 @@ static struct range part_to_keep(struct flayout *fl, const struct flayout_status
 }
 
 /* reg_lock is held; what it costs the device is not done under the other lock. */
-static int let_go(struct flayout *fl, const struct flayout_status *now)
+static int shrink_to(struct flayout *fl, struct range keep)
 {
-	struct range keep = part_to_keep(fl, now);
 	int ret;
 
 	fl_end_registrations(fl, keep);
@@ -248,6 +267,21 @@ static int let_go(struct flayout *fl, const struct flayout_status *now)
 	fl_timer_use(fl, ret ? TIMER_LET_GO : TIMER_RETAKE);
 	pthread_mutex_unlock(&fl->lock);
 	return ret;
+}
+
+/*
+ * To shrink a lease is to take it, which the kernel may refuse one who could take it
+ * once: the file has another owner, or leases were switched off.  To drop it is
+ * always allowed.
+ */
+static int let_go(struct flayout *fl, const struct flayout_status *now)
+{
+	struct range keep = part_to_keep(fl, now);
+	int ret = shrink_to(fl, keep);
+
+	if (!ret || ret == -EAGAIN || fl_range_empty(keep))
+		return ret;
+	return shrink_to(fl, (struct range){ 0, 0 });
 }
 
 int flayout_let_go(struct flayout *fl)
@@ -327,7 +361,7 @@ static int retake_patiently(struct flayout *fl, int timeout_ms)
 			return ret;
 		if (timeout_ms > 0)
 			timeout_ms -= pause;
-		pause = fl_longer_pause(pause);
+		pause = fl_longer_pause(pause, PAUSE_LAST_MS);
 	}
 	return ret;
 }

@@ -134,8 +134,11 @@ bool fl_has_registrations(struct flayout *fl, struct range range);
 void fl_orphan_registrations(struct flayout *fl);
 
 /* event.c; lock held */
-void fl_events_gather(struct flayout *fl);
+/* fl_events_gather - see what is to be told; the number of the lease that stands, or 0 */
+uint64_t fl_events_gather(struct flayout *fl);
 void fl_events_restart(struct flayout *fl);
+/* fl_events_compare - after TAKE, successful or not; @held: the number of our lease before, or 0 */
+void fl_events_compare(struct flayout *fl, uint64_t held);
 
 /* lease.c; both locks held */
 int fl_drop_now(struct flayout *fl);
@@ -144,9 +147,9 @@ int fl_drop_now(struct flayout *fl);
 #define PAUSE_FIRST_MS	5
 #define PAUSE_LAST_MS	1000
 
-static inline int fl_longer_pause(int ms)
+static inline int fl_longer_pause(int ms, int last)
 {
-	return ms * 2 < PAUSE_LAST_MS ? ms * 2 : PAUSE_LAST_MS;
+	return ms * 2 < last ? ms * 2 : last;
 }
 
 /* callback.c; lock held.  Without callbacks it does nothing. */

@@ -35,6 +35,8 @@ static struct kernel {
 	bool operation;			/* one is under way, or waits */
 	uint64_t break_start, break_end;
 	struct fake_mr *pins[MAX_PINS];
+	void (*before_take)(void);
+	void (*after_drop)(void);
 } kernel;
 
 static bool overlap(uint64_t a, uint64_t a_end, uint64_t b, uint64_t b_end)
@@ -95,11 +97,13 @@ static int take(const struct layout_lease *lease)
 	round_out(&start, &end);
 	if (kernel.refuse)
 		return kernel.refuse;
+	if (kernel.state == LAYOUT_REVOKED)
+		kernel.state = LAYOUT_NONE;
 	if (kernel.operation && overlap(start, end, kernel.break_start, kernel.break_end))
 		return EAGAIN;
 	if (pinned_outside(start, end))
 		return EBUSY;
-	if (kernel.state == LAYOUT_NONE || kernel.state == LAYOUT_REVOKED)
+	if (kernel.state == LAYOUT_NONE)
 		kernel.id++;
 	kernel.state = LAYOUT_ACTIVE;
 	kernel.start = start;
@@ -148,10 +152,22 @@ static int get(struct layout_lease *lease)
 	return 0;
 }
 
+/* Without the lock: it is another thread's doing. */
+static void run_once(void (**meanwhile)(void))
+{
+	void (*run)(void) = *meanwhile;
+
+	*meanwhile = NULL;
+	if (run)
+		run();
+}
+
 static int command(int fd, int what, struct layout_lease *lease)
 {
 	int error;
 
+	if (what == F_SETLAYOUT && lease->flags & LAYOUT_LEASE_TAKE)
+		run_once(&kernel.before_take);
 	pthread_mutex_lock(&lock);
 	if (what == F_GETLAYOUT)
 		error = get(lease);
@@ -160,6 +176,8 @@ static int command(int fd, int what, struct layout_lease *lease)
 	else
 		error = take(lease);
 	pthread_mutex_unlock(&lock);
+	if (what == F_SETLAYOUT && lease->flags & LAYOUT_LEASE_DROP)
+		run_once(&kernel.after_drop);
 	errno = error;
 	return error ? -1 : 0;
 }
@@ -202,6 +220,16 @@ void fake_dax(bool dax)
 void fake_refuse(int error)
 {
 	kernel.refuse = error;
+}
+
+void fake_before_take(void (*run)(void))
+{
+	kernel.before_take = run;
+}
+
+void fake_after_drop(void (*run)(void))
+{
+	kernel.after_drop = run;
 }
 
 void fake_break(uint64_t start, uint64_t len)

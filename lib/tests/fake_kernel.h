@@ -22,6 +22,13 @@ void fake_dax(bool dax);
 /* fake_refuse - TAKE fails with @error from now on; 0: no more */
 void fake_refuse(int error);
 
+/*
+ * fake_before_take, fake_after_drop - what @run does happens once, just before the
+ * next TAKE, or as soon as the next DROP is done and before its caller knows
+ */
+void fake_before_take(void (*run)(void));
+void fake_after_drop(void (*run)(void));
+
 /* fake_break - an operation is about to change [@start, @start+@len); 0: to the end */
 void fake_break(uint64_t start, uint64_t len);
 

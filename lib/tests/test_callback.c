@@ -104,6 +104,13 @@ static void loop_until(const int *counter, int n)
 		SAME(0, flayout_dispatch(fl));
 }
 
+/* An event loop until the memory is registered again. */
+static void loop_until_pinned(void)
+{
+	while (!mr.pinned && CHECK(readable(fl, 3000)))
+		SAME(0, flayout_dispatch(fl));
+}
+
 static void a_break_is_handled_from_end_to_end(void)
 {
 	begin();
@@ -121,6 +128,40 @@ static void a_break_is_handled_from_end_to_end(void)
 	CHECK(mr.pinned);
 	loop();
 	SAME(1, seen.quiesced + seen.lost + seen.denied + seen.revoked);
+	finish();
+}
+
+static void who_does_not_wait_for_us_has_a_moment_to_come_again(void)
+{
+	begin();
+	fake_break(0, 0);
+	loop_until(&seen.quiesced, 1);
+	fake_break_done();
+	CHECK(!readable(fl, 500));
+	SAME(FLAYOUT_STATE_NONE, fake_state());
+	fake_break(0, 0);
+	fake_break_done();
+	loop_until(&seen.resumed, 1);
+	SAME(1, seen.quiesced);
+	CHECK(mr.pinned);
+	finish();
+}
+
+static void who_may_not_take_any_more_lets_go_and_is_told(void)
+{
+	struct fake_mr other = { .start = 6 * MIB, .len = MIB };
+
+	begin();
+	SAME(0, fake_pin(&other));
+	fake_refuse(EACCES);
+	fake_break(4 * MIB, 0);
+	loop_until(&seen.quiesced, 1);
+	CHECK(!mr.pinned);
+	fake_unpin(&other);
+	loop_until(&seen.lost, 1);
+	SAME(-EACCES, seen.error);
+	SAME(FLAYOUT_STATE_NONE, fake_state());
+	SAME(0, seen.revoked + seen.resumed);
 	finish();
 }
 
@@ -168,7 +209,7 @@ static void letting_go_is_tried_again_while_strangers_hold_pins(void)
 	CHECK(!mr.pinned);
 	SAME(FLAYOUT_STATE_BREAKING, fake_state());
 	for (int i = 0; i < 3; i++) {
-		CHECK(readable(fl, 3000));
+		CHECK(readable(fl, 500));
 		SAME(0, flayout_dispatch(fl));
 	}
 	fake_unpin(&other);
@@ -227,13 +268,12 @@ static void without_callbacks_of_its_own_a_program_still_lets_go(void)
 	loop();
 	CHECK(!mr.pinned);
 	fake_break_done();
-	/* The pause has grown by now, to a second at most. */
-	while (!mr.pinned && CHECK(readable(fl, 3000)))
-		SAME(0, flayout_dispatch(fl));
+	loop_until_pinned();
 	fake_deny();
 	fake_revoke();
 	loop();
-	CHECK(mr.pinned);
+	CHECK(!mr.pinned);
+	loop_until_pinned();
 	finish();
 }
 
@@ -244,7 +284,7 @@ static void who_drops_the_lease_does_not_get_it_back(void)
 	loop_until(&seen.quiesced, 1);
 	fake_break_done();
 	SAME(0, flayout_drop(fl, 0));
-	loop();
+	CHECK(!readable(fl, 1500));
 	SAME(0, seen.resumed);
 	SAME(FLAYOUT_STATE_NONE, fake_state());
 	finish();
@@ -257,13 +297,15 @@ static void a_shorter_table_of_callbacks_is_served(void)
 	fake_break(0, 0);
 	loop_until(&seen.quiesced, 1);
 	fake_break_done();
-	loop();
+	loop_until_pinned();
 	SAME(0, seen.resumed);
 	finish();
 }
 
 static const struct test tests[] = {
 	TEST(a_break_is_handled_from_end_to_end),
+	TEST(who_does_not_wait_for_us_has_a_moment_to_come_again),
+	TEST(who_may_not_take_any_more_lets_go_and_is_told),
 	TEST(a_program_may_take_its_time_to_be_quiet),
 	TEST(who_stays_is_revoked_and_begins_again),
 	TEST(letting_go_is_tried_again_while_strangers_hold_pins),

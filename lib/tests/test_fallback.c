@@ -57,6 +57,26 @@ static void a_file_is_opened_once(void)
 	flayout_close(fl);
 }
 
+static void a_file_that_is_only_appended_to_is_refused(void)
+{
+	char name[] = "/tmp/flayout-test.XXXXXX";
+	int fd = mkostemp(name, O_APPEND | O_CLOEXEC);
+	struct flayout *fl;
+
+	SAME(0, flayout_new(&fl));
+	SAME(-EINVAL, flayout_open_fd(fl, fd));
+	says(fl, "O_APPEND");
+	SAME(0, unlink(name));
+	SAME(-EINVAL, flayout_open(fl, AT_FDCWD, name, O_RDWR | O_CREAT | O_APPEND, 0600));
+	says(fl, "O_APPEND");
+	SAME(-1, access(name, F_OK));
+	SAME(-EBADF, flayout_file(fl));
+	SAME(0, fcntl(fd, F_SETFL, 0));
+	SAME(0, flayout_open_fd(fl, fd));
+	flayout_close(fl);
+	close(fd);
+}
+
 static void a_path_is_relative_to_a_directory(void)
 {
 	int dir = open("/etc", O_PATH | O_DIRECTORY);
@@ -363,6 +383,7 @@ static void threads_share_a_handle(void)
 
 static const struct test tests[] = {
 	TEST(a_file_is_opened_once),
+	TEST(a_file_that_is_only_appended_to_is_refused),
 	TEST(a_path_is_relative_to_a_directory),
 	TEST(the_callers_descriptor_stays_his),
 	TEST(without_a_handle_nothing_works),

@@ -208,6 +208,26 @@ static void a_lease_can_be_given_up_for_a_fallback(void)
 	flayout_close(fl);
 }
 
+static void a_lease_that_cannot_be_given_up_stays_with_its_events(void)
+{
+	const unsigned int fallback = FLAYOUT_FALLBACK_BOUNCE | FLAYOUT_FORCE_FALLBACK;
+	struct fake_mr other = { .start = 0, .len = MIB };
+
+	open_leased(0, 0, 0);
+	SAME(0, flayout_unmap(fl, map));
+	SAME(0, fake_pin(&other));
+	SAME(-EAGAIN, flayout_lease(fl, 0, 0, fallback));
+	SAME(FLAYOUT_MODE_LEASE, flayout_mode(fl));
+	fake_break(0, 0);
+	SAME(FLAYOUT_EVENT_BREAK, next().type);
+	fake_unpin(&other);
+	SAME(0, flayout_let_go(fl));
+	SAME(FLAYOUT_STATE_NONE, fake_state());
+	SAME(0, flayout_lease(fl, 0, 0, fallback));
+	SAME(FLAYOUT_MODE_BOUNCE, flayout_mode(fl));
+	flayout_close(fl);
+}
+
 static void *drop_waiting(void *arg)
 {
 	return (void *)(long)flayout_drop(arg, 0);
@@ -232,6 +252,45 @@ static void dropping_waits_for_pins_of_others_or_does_not(void)
 	SAME(0, (long)ret);
 	SAME(FLAYOUT_STATE_NONE, fake_state());
 	flayout_close(fl);
+}
+
+/* What a thread gets that comes while another one drops. */
+static int came_meanwhile;
+
+static void lease_meanwhile(void)
+{
+	came_meanwhile = flayout_lease(fl, 0, 0, 0);
+}
+
+static void retake_meanwhile(void)
+{
+	came_meanwhile = flayout_retake(fl, 0);
+}
+
+static void fall_back_meanwhile(void)
+{
+	came_meanwhile = flayout_lease(fl, 0, 0, FLAYOUT_FALLBACK_BOUNCE | FLAYOUT_FORCE_FALLBACK);
+}
+
+static void no_lease_is_taken_before_another_threads_drop_has_returned(void)
+{
+	static void (*const meanwhile[])(void) = {
+		lease_meanwhile, retake_meanwhile, fall_back_meanwhile,
+	};
+
+	for (size_t i = 0; i < sizeof(meanwhile) / sizeof(meanwhile[0]); i++) {
+		open_leased(0, 0, 0);
+		SAME(0, flayout_unmap(fl, map));
+		fake_after_drop(meanwhile[i]);
+		SAME(0, flayout_drop(fl, 0));
+		SAME(-EAGAIN, came_meanwhile);
+		CHECK(strstr(flayout_message(fl), "another thread"));
+		SAME(FLAYOUT_MODE_LEASE, flayout_mode(fl));
+		SAME(0, flayout_lease(fl, 0, 0, 0));
+		SAME(0, flayout_drop(fl, 0));
+		SAME(FLAYOUT_STATE_NONE, fake_state());
+		flayout_close(fl);
+	}
 }
 
 /*
@@ -336,6 +395,56 @@ static void a_revocation_is_told_even_if_the_lease_is_taken_again(void)
 	flayout_close(fl);
 }
 
+static void a_revocation_just_before_the_lease_is_changed_is_told(void)
+{
+	open_registered();
+	fake_before_take(fake_revoke);
+	SAME(0, flayout_lease(fl, 0, 0, FLAYOUT_UNBREAK));
+	SAME(FLAYOUT_STATE_ACTIVE, fake_state());
+	CHECK(readable(fl, 0));
+	SAME(FLAYOUT_EVENT_REVOKED, next().type);
+	no_event();
+	SAME(0, flayout_retake(fl, 0));
+	SAME(2, low.made);
+	SAME(0, flayout_lease(fl, 0, 0, 0));
+	no_event();
+	end_registered();
+}
+
+static void a_revocation_just_before_a_take_that_fails_is_told(void)
+{
+	open_registered();
+	fake_break(0, 0);
+	SAME(FLAYOUT_EVENT_BREAK, next().type);
+	fake_before_take(fake_revoke);
+	SAME(-EAGAIN, flayout_retake(fl, 0));
+	SAME(FLAYOUT_STATE_NONE, fake_state());
+	SAME(FLAYOUT_EVENT_REVOKED, next().type);
+	no_event();
+	fake_break_done();
+	SAME(0, flayout_retake(fl, 0));
+	CHECK(low.pinned && high.pinned);
+	SAME(2, low.made);
+	no_event();
+	end_registered();
+}
+
+static void a_revocation_just_before_the_lease_is_shrunk_is_told(void)
+{
+	open_registered();
+	fake_break(5 * MIB, 0);
+	SAME(FLAYOUT_EVENT_BREAK, next().type);
+	fake_before_take(fake_revoke);
+	SAME(0, flayout_let_go(fl));
+	SAME(FLAYOUT_EVENT_REVOKED, next().type);
+	no_event();
+	fake_break_done();
+	SAME(0, flayout_retake(fl, 0));
+	SAME(2, low.made);
+	no_event();
+	end_registered();
+}
+
 /*
  * Letting go
  */
@@ -406,6 +515,41 @@ static void strangers_pins_keep_us_from_letting_go(void)
 	fake_unpin(&other);
 	SAME(0, flayout_let_go(fl));
 	SAME((long long)(4 * MIB), fake_len());
+	end_registered();
+}
+
+static void who_may_not_take_any_more_lets_go_of_all(void)
+{
+	static const int errors[] = { EACCES, EINVAL, ENOSPC };
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		open_registered();
+		fake_break(5 * MIB, 0);
+		fake_refuse(errors[i]);
+		SAME(0, flayout_let_go(fl));
+		SAME(FLAYOUT_STATE_NONE, fake_state());
+		CHECK(!low.pinned && !high.pinned);
+		fake_break_done();
+		fake_refuse(0);
+		SAME(0, flayout_retake(fl, 0));
+		CHECK(low.pinned && high.pinned);
+		end_registered();
+	}
+}
+
+static void strangers_pins_also_keep_one_who_may_not_take(void)
+{
+	struct fake_mr other = { .start = MIB, .len = MIB };
+
+	open_registered();
+	SAME(0, fake_pin(&other));
+	fake_break(5 * MIB, 0);
+	fake_refuse(EACCES);
+	SAME(-EAGAIN, flayout_let_go(fl));
+	CHECK(strstr(flayout_message(fl), "not attached"));
+	fake_unpin(&other);
+	SAME(0, flayout_let_go(fl));
+	SAME(FLAYOUT_STATE_NONE, fake_state());
 	end_registered();
 }
 
@@ -538,18 +682,25 @@ static const struct test tests[] = {
 	TEST(a_fallback_is_for_want_of_leases_only),
 	TEST(a_file_without_dax_takes_the_fallback),
 	TEST(a_lease_can_be_given_up_for_a_fallback),
+	TEST(a_lease_that_cannot_be_given_up_stays_with_its_events),
 	TEST(dropping_waits_for_pins_of_others_or_does_not),
+	TEST(no_lease_is_taken_before_another_threads_drop_has_returned),
 	TEST(a_break_is_told_once_and_again_when_it_grows),
 	TEST(events_that_come_together_are_all_told),
 	TEST(a_break_that_is_over_is_not_told),
 	TEST(denials_before_a_change_of_the_lease_are_told),
 	TEST(denials_are_counted_anew_when_another_process_takes),
 	TEST(a_revocation_is_told_even_if_the_lease_is_taken_again),
+	TEST(a_revocation_just_before_the_lease_is_changed_is_told),
+	TEST(a_revocation_just_before_a_take_that_fails_is_told),
+	TEST(a_revocation_just_before_the_lease_is_shrunk_is_told),
 	TEST(what_lies_before_a_truncation_stays_registered),
 	TEST(what_lies_behind_a_hole_stays_if_nothing_is_before),
 	TEST(of_both_sides_the_lower_one_stays),
 	TEST(with_no_registration_left_the_lease_is_dropped),
 	TEST(strangers_pins_keep_us_from_letting_go),
+	TEST(who_may_not_take_any_more_lets_go_of_all),
+	TEST(strangers_pins_also_keep_one_who_may_not_take),
 	TEST(letting_go_without_a_break_does_nothing),
 	TEST(retaking_gives_up_in_time),
 	TEST(retaking_makes_anew_what_a_revocation_has_left),

@@ -106,6 +106,19 @@ TEST_F(lib, what_lies_behind_a_hole_is_served_on)
 	EXPECT_EQ(0, served_write(&self->s, self->s.low, 'l'));
 }
 
+/* To shrink is to take; to drop is always allowed. */
+TEST_F(lib, who_may_not_take_any_more_lets_go_of_all)
+{
+	rig_start(&self->rig, do_truncate, SERVED_HIGH + MIB, 0);
+	ASSERT_EQ(FLAYOUT_EVENT_BREAK, served_event(&self->s, QUICK).type);
+	ASSERT_EQ(0, sysctl_write("fs/leases-enable", 0));
+	EXPECT_EQ(0, flayout_let_go(self->s.fl));
+	EXPECT_EQ(0, sysctl_write("fs/leases-enable", 1));
+	EXPECT_EQ(0, peer_result(&self->rig.other, QUICK));
+	EXPECT_EQ(NULL, flayout_mr_ibv(self->s.low));
+	EXPECT_EQ(FLAYOUT_STATE_NONE, state(self));
+}
+
 TEST_F(lib, retaking_waits_for_the_operation)
 {
 	rig_start(&self->rig, do_truncate, 0, 0);
