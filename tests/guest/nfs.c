@@ -423,18 +423,8 @@ TEST_F_TIMEOUT(pnfs, without_a_lease_layouts_are_recalled_as_ever, 120)
 	EXPECT_EQ(CUT, file_size(self->rig.path));
 }
 
-/* The server outlives the tests, which are processes of their own each. */
-static pid_t program;
-
-static void stop(void)
-{
-	if (getpid() == program)
-		nfs_stop();
-}
-
 int main(int argc, char **argv)
 {
-	program = getpid();
-	atexit(stop);
+	nfs_stop_at_exit();
 	return test_harness_run(argc, argv);
 }

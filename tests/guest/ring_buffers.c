@@ -669,18 +669,8 @@ TEST_F_TIMEOUT(ring, revocation_against_registration, 60)
 	EXPECT_EQ(0, lease_drop(self->fd));
 }
 
-/* The server outlives the tests, which are processes of their own each. */
-static pid_t program;
-
-static void stop(void)
-{
-	if (getpid() == program)
-		nfs_stop();
-}
-
 int main(int argc, char **argv)
 {
-	program = getpid();
-	atexit(stop);
+	nfs_stop_at_exit();
 	return test_harness_run(argc, argv);
 }

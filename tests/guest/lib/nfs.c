@@ -5,6 +5,7 @@
 #include <linux/magic.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -175,4 +176,19 @@ int nfs_answer(struct peer *peer, const char *dir)
 	if (!ret)
 		ret = peer_call(peer, open_pipe, NULL, 0, -1);
 	return ret ? ret : peer_start(peer, answer, &st.st_dev, sizeof(st.st_dev), -1);
+}
+
+static pid_t program;
+
+/* Not for the processes it has forked. */
+static void stop_at_exit(void)
+{
+	if (getpid() == program)
+		nfs_stop();
+}
+
+void nfs_stop_at_exit(void)
+{
+	program = getpid();
+	atexit(stop_at_exit);
 }

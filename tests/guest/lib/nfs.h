@@ -30,6 +30,9 @@ int nfs_serve(const char *dir, bool pnfs);
 /** nfs_stop - unmount and stop what nfs_serve() or a dead program has begun */
 void nfs_stop(void);
 
+/** nfs_stop_at_exit - the same when this process ends; its tests are processes of their own */
+void nfs_stop_at_exit(void);
+
 /**
  * nfs_answer - stand for blkmapd(8): tell the client where its blocks are
  * @peer: out: does nothing else; for peer_end()
